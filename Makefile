@@ -1,0 +1,76 @@
+# The commands of the house. `make run` and `make test` need python3.11 or newer with venv, and make; nothing else.
+#
+# Three lock files, each a superset of the one before: requirements.lock (to run), requirements-test.lock (to
+# test), requirements-dev.lock (lint, types, locking). Every package is pinned, hashed and a wheel: no compiler.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+LOCKED := $(PIP) install --require-hashes --only-binary :all: -r
+
+.PHONY: run test test-full soak bench bench-quick check check-docker lock docs clean
+
+run: $(VENV)/.run  ## crawl the practice site
+	$(BIN)/crawler run spiders/bookstore.py
+	@echo "The results are in runs/bookstore/: the newest directory there has items.jsonl and stats.json."
+	@echo "As a table: $(BIN)/crawler export last -o books.csv"
+
+test: $(VENV)/.test  ## what every change must pass, within four minutes
+	$(BIN)/python -m pytest
+
+test-full: $(VENV)/.test  ## what needs Debian packages or more time; 5 is pytest's "no tests there"
+	$(BIN)/python -m pytest -m full || [ $$? -eq 5 ]
+
+soak: $(VENV)/.test  ## the long torture
+	$(BIN)/python -m pytest -m soak || [ $$? -eq 5 ]
+
+bench: $(VENV)/.test  ## every benchmark, in full
+	set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+bench-quick: $(VENV)/.test  ## those that need no server and little time
+	$(BIN)/python benchmarks/links.py
+
+check: $(VENV)/.dev  ## lint, form, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi  # it has wheels for x86-64 only
+
+check-docker: $(VENV)/.dev  ## the Dockerfile's steps in clean environments, without an engine
+	$(BIN)/python -m pytest -m full tests/cli/test_cli_docker.py
+
+docs: $(VENV)/.run  ## config.example.toml and docs/settings.md from crawler/settings.py
+	$(BIN)/python -m crawler.cli.example
+
+# pip-compile takes hashes of every file of a release: the locks hold for each Python and machine that has wheels.
+COMPILE := $(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --all-build-deps --no-header \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+lock: $(VENV)/.dev  ## pins anew what pyproject.toml asks for; UPGRADE=--upgrade for newer versions
+	$(COMPILE) $(UPGRADE) -o requirements.lock pyproject.toml
+	$(COMPILE) $(UPGRADE) -c requirements.lock --extra test -o requirements-test.lock pyproject.toml
+	$(COMPILE) $(UPGRADE) -c requirements-test.lock --extra test --extra dev -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+# -- the environment; a stamp says what it was last brought to. The project itself is pure Python: it is put in
+# place as it stands, with the pinned setuptools, so nothing is fetched for it and an edit needs no new install.
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crawler needs Python 3.11 or newer: make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	$(LOCKED) requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements-test.lock
+	$(LOCKED) requirements-test.lock
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test requirements-dev.lock
+	$(LOCKED) requirements-dev.lock
+	@touch $@
