@@ -1,0 +1,1 @@
+"""What a response reads itself with: charset, selectors, links, refresh."""

@@ -1,0 +1,110 @@
+"""From a link to a request: what a page hands down to what it leads to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import parsel
+from lxml import etree
+from yarl import URL
+
+from crawler.request import PLAIN, Options, Request, with_params, bind, make, make_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Target", "link_of", "retarget"]
+
+# Elements that are links when they have an address; one without is simply no link.
+_LINKING: Final = frozenset(
+    {"a", "area", "audio", "base", "embed", "frame", "iframe", "image", "img", "input", "link", "script", "source"}
+    | {"track", "video"}
+)
+
+
+def _inherited(parent: Request) -> Options:
+    """The options of a request that a page makes without saying more: its session and its proxy."""
+    options = parent._options
+    if not options.session and options.proxy is None:
+        return PLAIN
+    return Options(session=options.session, proxy=options.proxy)
+
+
+class Target:
+    """What all requests of one `follow_all` have in common, checked and made once."""
+
+    __slots__ = ("args", "depth", "kwargs", "name", "options", "params", "parent")
+
+    def __init__(self, parent: Request, callback: Any, args: dict[str, Any]) -> None:
+        self.parent = parent
+        self.args = args
+        self.name, self.kwargs = bind(callback)
+        self.depth = parent._depth + 1
+        self.params = args.get("params")
+        options = _inherited(parent)
+        if args:
+            own = make_options(args)
+            heir = {name: getattr(options, name) for name in ("session", "proxy") if name not in args}
+            options = msgspec.structs.replace(own, **heir)
+        self.options = options
+
+    def request(self, url: str) -> Request:
+        """A request for an absolute URL."""
+        if self.params:
+            url = with_params(url, self.params)
+        return make(url, self.name, self.kwargs, self.options, self.depth)
+
+    def requests(self, urls: Iterable[str]) -> list[Request]:
+        """`request` for each, without its look-ups."""
+        if self.params:
+            return [self.request(url) for url in urls]
+        name, kwargs, options, depth = self.name, self.kwargs, self.options, self.depth
+        return [make(url, name, kwargs, options, depth) for url in urls]
+
+
+def retarget(request: Request, target: Target, called: bool) -> Request:
+    """A copy of a request as made from the target's page: its own words win over what is inherited.
+
+    `called`: the target's callback takes the place of the request's.
+    """
+    copy = request.replace(**target.args) if target.args else request._copy()
+    options = copy._options
+    heir = _inherited(target.parent)
+    changes: Mapping[str, Any] = {
+        name: getattr(heir, name)
+        for name, unset in (("session", ""), ("proxy", None))
+        if getattr(options, name) == unset and name not in target.args and getattr(heir, name) != unset
+    }
+    if changes:
+        copy._options = msgspec.structs.replace(options, **changes)
+    if called:
+        copy._callback, copy._kwargs = target.name, target.kwargs
+    copy._depth = target.depth
+    return copy
+
+
+def link_of(link: object, query: str = "") -> str | None:
+    """The address in a link: a str, a URL, a selection or an element of lxml's; None for a link without.
+
+    Raises ValueError for an element that cannot be one (a `<li>`), TypeError for anything else.
+    """
+    if isinstance(link, parsel.Selector):
+        link = link.root
+    if isinstance(link, str):
+        return link
+    if isinstance(link, etree._Element):
+        address = link.get("href")
+        if address is None:
+            address = link.get("src")
+        tag = link.tag if isinstance(link.tag, str) else "comment"
+        if address is None and tag.rpartition("}")[2] not in _LINKING:
+            asked = f"{query!r} selects" if query else "this is"
+            hint = f": did you mean {query + ' a'!r}?" if query else ""
+            raise ValueError(f"{asked} <{tag}>, which has neither href nor src{hint}")
+        return address
+    if isinstance(link, URL):
+        return str(link)
+    if isinstance(link, list):
+        raise TypeError("follow() takes one link: use follow_all() for a list, or take one of it ([0])")
+    raise TypeError(f"a link is a str, a URL, a selected element or a Request, not {link!r:.100}")
