@@ -1,0 +1,190 @@
+"""What a file knows: all that a start needs, read in one pass, and the little that lists of runs need.
+
+A start costs what is pending, hardly what is known: rows that are done never leave SQLite.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from crawler.contracts import Entry, Level
+from crawler.frontier.bodies import decode_body
+from crawler.frontier.hosts import Hosts
+from crawler.frontier.ledger import Again, Ledger, with_again
+from crawler.frontier.schema import connect_reader, damaged, refusal
+from crawler.state import decode_value
+
+__all__ = ["Chains", "Contents", "Meta", "load", "read_entries", "read_meta"]
+
+_Chains = dict[Level, dict[int, "int | array[int]"]]
+"""By level and host number: the ids, or the id where there is one."""
+
+
+@dataclass(slots=True)
+class Meta:
+    """What a run's frontier says of the run as of the last commit; the defaults are a new one's."""
+
+    commit: int = 0
+    log_end: int = 0
+    seeds_done: bool = False
+    known: int = 0
+    pending: int = 0
+    counters: dict[str, int] = field(default_factory=dict)
+    meta: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Contents:
+    """Everything in a file: the ledger filled, the order of what is pending, the rest as it stands."""
+
+    head: Meta
+    ledger: Ledger
+    hosts: Hosts
+    chains: Chains
+    returned: list[Entry]
+    state: dict[str, bytes]
+    waits: dict[str, tuple[float, float]]
+
+
+class Chains:
+    """The pending ids by host and level, oldest first. Can be drawn once: it hands its memory over."""
+
+    def __init__(self, chains: _Chains, hosts: Hosts) -> None:
+        self._chains = chains
+        self._hosts = hosts
+
+    def __iter__(self) -> Iterator[tuple[str, Level, Sequence[int]]]:
+        for level in sorted(self._chains):
+            by_host = self._chains.pop(level)
+            for host in list(by_host):
+                ids = by_host.pop(host)
+                yield self._hosts.name(host), level, (ids,) if isinstance(ids, int) else ids
+
+
+def read_meta(path: str | Path) -> Meta:
+    """The run's numbers and named values, also while another process crawls on it.
+
+    A file that was made and never written to gives the defaults. Raises StateError for one that is
+    missing, foreign, newer or damaged.
+    """
+    path = Path(path)
+    connection = connect_reader(path)
+    try:
+        connection.execute("BEGIN")  # all from one commit
+        if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+            return Meta()
+        return _head(connection)
+    except sqlite3.Error as error:
+        raise refusal(path, error) from error
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
+    finally:
+        connection.close()
+
+
+def load(connection: sqlite3.Connection, path: Path) -> Contents:
+    """Reads everything. Raises StateError where parts of the file contradict each other, sqlite3.Error."""
+    try:
+        head = _head(connection)
+        hosts, waits = _hosts(connection)
+        ledger = Ledger()
+        ledger.deaths = dict(connection.execute("SELECT key, n FROM death"))
+        _load_seen(connection, ledger, head.known)
+        state = dict(connection.execute("SELECT key, value FROM state"))
+        ledger.state = {key: decode_value(value) for key, value in state.items()}
+        rows = connection.execute("SELECT id, tries, due, visit FROM returned")
+        ledger.again = {id: Again(tries, due, visit) for id, tries, due, visit in rows}
+        chains, aged, pending = _load_pending(connection, ledger, head.known)
+        if (len(ledger.seen), pending) != (head.known, head.pending):
+            raise ValueError(
+                f"it counts {head.known} requests, {head.pending} of them pending, "
+                f"and has {len(ledger.seen)} keys and {pending} pending"
+            )
+        returned = read_entries(connection, aged, ledger, hosts)
+    except (msgspec.MsgspecError, ValueError, IndexError) as error:
+        raise damaged(path, str(error)) from error
+    return Contents(head, ledger, hosts, Chains(chains, hosts), returned, state, waits)
+
+
+def read_entries(connection: sqlite3.Connection, ids: Sequence[int], ledger: Ledger, hosts: Hosts) -> list[Entry]:
+    """The entries of committed ids, as far as they are there, in no order of their own."""
+    entries: list[Entry] = []
+    again, deaths = ledger.again, ledger.deaths
+    for first in range(0, len(ids), _MANY):
+        some = ids[first : first + _MANY]
+        rows = connection.execute(
+            f"SELECT id, key, host, age, body FROM request WHERE id IN ({', '.join('?' * len(some))})", some
+        ).fetchall()
+        for id, key, host, age, body in rows:
+            entry = Entry(id, key, hosts.name(host), decode_body(body), age or id, deaths=deaths.get(key, 0))
+            entries.append(with_again(entry, again.get(id)))
+    return entries
+
+
+_MANY = 64
+
+
+def _head(connection: sqlite3.Connection) -> Meta:
+    row = connection.execute("SELECT number, log_end, seeds_done, known, pending FROM head").fetchone()
+    if row is None:
+        raise ValueError("the row of the last commit is missing")
+    number, log_end, seeds_done, known, pending = row
+    counters = dict(connection.execute("SELECT name, value FROM counter"))
+    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    return Meta(number, log_end, bool(seeds_done), known, pending, counters, meta)
+
+
+def _hosts(connection: sqlite3.Connection) -> tuple[Hosts, dict[str, tuple[float, float]]]:
+    names: list[str] = []
+    waits: dict[str, tuple[float, float]] = {}
+    now = time.time()
+    for name, stamp, wait in connection.execute("SELECT name, stamp, wait FROM host ORDER BY id"):
+        names.append(name)
+        if wait and stamp + wait > now:  # what is over can delay nothing any more
+            waits[name] = (stamp, wait)
+    return Hosts(names), waits
+
+
+def _load_seen(connection: sqlite3.Connection, ledger: Ledger, known: int) -> None:
+    ledger.seen.reserve(known)
+    for (digests,) in connection.execute("SELECT digests FROM seen"):
+        ledger.seen.add_many(digests)
+
+
+def _load_pending(connection: sqlite3.Connection, ledger: Ledger, known: int) -> tuple[_Chains, list[int], int]:
+    """The chains, the ids in none of them because they have a time or an age of their own, how many in all."""
+    ledger.ended = ended = bytearray(b"\1") * (known + 1)
+    again = ledger.again
+    chains: _Chains = {}
+    aged: list[int] = []
+    count = 0
+    last_priority, last_depth = None, None
+    by_host: dict[int, int | array[int]] = {}
+    rows = connection.execute(
+        "SELECT request.id, host, priority, depth, age FROM request LEFT JOIN done ON done.id = request.id "
+        "WHERE done.id IS NULL ORDER BY request.id"
+    )
+    for id, host, priority, depth, age in rows:
+        ended[id] = 0
+        count += 1
+        if age is not None or id in again:
+            aged.append(id)
+            continue
+        if priority != last_priority or depth != last_depth:
+            by_host = chains.setdefault((-priority, depth), {})
+            last_priority, last_depth = priority, depth
+        ids = by_host.get(host)
+        if ids is None:
+            by_host[host] = id  # a host with one page costs no array
+        elif isinstance(ids, int):
+            by_host[host] = array("q", (ids, id))
+        else:
+            ids.append(id)
+    return chains, aged, count

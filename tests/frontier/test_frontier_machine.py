@@ -1,0 +1,240 @@
+"""The stores against a model that fits on a page: random work, crashes and reopenings in between."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from frontier_store import Store, found, given_back, key_of, pending_of
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from crawler.contracts import Entry, Outcome, StateOp
+from crawler.frontier import MemoryFrontier, SQLiteFrontier
+from crawler.state import apply, decode_value
+
+NAMES = st.lists(st.sampled_from([f"page{n}" for n in range(40)]), max_size=6)
+HOSTS = st.sampled_from(["one", "two", "three:8080"])
+LEVELS = st.tuples(st.sampled_from([0, 0, 5, -3, 5000]), st.sampled_from([0, 1, 2, 5000]))
+OPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["set", "add", "max", "min"]), st.sampled_from("abc"), st.integers(-9, 9)),
+        st.tuples(st.just("put"), st.just("tags"), st.integers(0, 3)),
+        st.tuples(st.just("delete"), st.sampled_from(["a", "tags"]), st.none()),
+    ).map(lambda op: StateOp(*op)),
+    max_size=3,
+)
+FINAL = st.sampled_from(["done", "failed", "handled", "redirected", "skipped"])
+
+
+@dataclass
+class Row:
+    id: int
+    host: str
+    level: tuple[int, int]
+    age: int
+    tries: int = 0
+    due: float = 0.0
+    pending: bool = True
+
+
+@dataclass
+class Model:
+    """All that a store is to know."""
+
+    rows: dict[bytes, Row] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    log_end: int = 0
+    number: int = 0
+    seeds_done: bool = False
+
+
+class MemoryMachine(RuleBasedStateMachine):
+    """What holds for every store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.now = Model()  # what is accepted
+        self.kept = Model()  # what is committed
+        self.entries: dict[int, Entry] = {}
+        self.ended: list[Entry] = []
+        self.store = self.open()
+
+    def open(self) -> Store:
+        return self.runner.run(Store(MemoryFrontier()).open())
+
+    def teardown(self) -> None:
+        self.runner.run(self.store.frontier.close())
+        self.runner.close()
+
+    # -- the rules
+
+    @rule(names=NAMES, host=HOSTS, level=LEVELS, ops=OPS, last=st.booleans())
+    def seed(self, names: list[str], host: str, level: tuple[int, int], ops: list[StateOp], last: bool) -> None:
+        self.accept(self.outcome(None, "none", names, host, level, ops, seeds_done=last))
+
+    @precondition(lambda self: self.entries)
+    @rule(data=st.data(), verdict=FINAL, names=NAMES, host=HOSTS, level=LEVELS, ops=OPS)
+    def finish(
+        self, data: st.DataObject, verdict: Any, names: list[str], host: str, level: tuple[int, int], ops: list[StateOp]
+    ) -> None:
+        entry = data.draw(st.sampled_from(list(self.entries.values())))
+        age = entry.age if verdict == "redirected" else 0
+        self.accept(self.outcome(entry, verdict, names, host, level, ops, age=age))
+        self.now.rows[entry.key].pending = False
+        self.ended.append(self.entries.pop(entry.id))
+
+    @precondition(lambda self: self.entries)
+    @rule(data=st.data(), due=st.integers(1, 10**10))
+    def give_back(self, data: st.DataObject, due: int) -> None:
+        entry = data.draw(st.sampled_from(list(self.entries.values())))
+        row = self.now.rows[entry.key]
+        row.tries, row.due = row.tries + 1, due / 4
+        self.accept(given_back(entry, row.tries, row.due))
+
+    @precondition(lambda self: self.ended)
+    @rule(data=st.data(), names=NAMES, ops=OPS)
+    def finish_what_is_finished(self, data: st.DataObject, names: list[str], ops: list[StateOp]) -> None:
+        """A second outcome of a page that is not pending: nothing may change."""
+        entry = data.draw(st.sampled_from(self.ended))
+        before = copy.deepcopy(self.now)
+        outcome = self.outcome(entry, "done", names, "one", (0, 0), ops)
+        self.now = before
+        assert self.store.accept(outcome) == []
+
+    @rule()
+    def commit(self) -> None:
+        self.now.number += 1
+        self.now.log_end += 10
+        self.runner.run(self.store.commit(log_end=self.now.log_end))
+        self.kept = copy.deepcopy(self.now)
+
+    @invariant()
+    def bodies_are_the_pending_ones(self) -> None:
+        asked = sorted(range(-1, len(self.now.rows) + 3), key=lambda id: id * 7919 % 101)
+        rows = {row.id: row for row in self.now.rows.values() if row.pending}
+        bodies = self.store.frontier.bodies(asked)
+        assert [entry.id for entry in bodies] == [id for id in asked if id in rows]
+        for entry in bodies:
+            row = rows[entry.id]
+            assert (entry.host, entry.level, entry.age) == (row.host, row.level, row.age)
+            assert (entry.tries, entry.due, entry.request.tries) == (row.tries, row.due, row.tries)
+            assert self.now.rows[entry.key] is row
+
+    @invariant()
+    def known_are_the_accepted_ones(self) -> None:
+        for name in [f"page{n}" for n in range(40)]:
+            assert self.store.frontier.known(key_of(name)) is (key_of(name) in self.now.rows)
+
+    # -- how they are made
+
+    def outcome(
+        self,
+        entry: Entry | None,
+        verdict: Any,
+        names: list[str],
+        host: str,
+        level: tuple[int, int],
+        ops: list[StateOp],
+        *,
+        age: int = 0,
+        seeds_done: bool = False,
+    ) -> Outcome:
+        """An outcome, entered in the model."""
+        model, (priority, depth) = self.now, level
+        for name in names:
+            if key_of(name) not in model.rows:
+                id = len(model.rows) + 1
+                model.rows[key_of(name)] = Row(id, host, (-priority, depth), age or id)
+        apply(model.state, ops)
+        counters = {"pages": 1, f"verdict/{verdict}": len(names)}
+        for counter, n in counters.items():
+            model.counters[counter] = model.counters.get(counter, 0) + n
+        model.seeds_done |= seeds_done
+        requests = [found(name, host, depth=depth, age=age, priority=priority) for name in names]
+        return Outcome(entry, verdict, found=requests, state=ops, counters=counters, seeds_done=seeds_done)
+
+    def accept(self, outcome: Outcome) -> None:
+        entries = self.store.accept(outcome)
+        if outcome.verdict != "returned":
+            new = dict.fromkeys(one.key for one in outcome.found if one.key not in {e.key for e in self.all_entries()})
+            assert [entry.key for entry in entries] == list(new)
+        for entry in entries:
+            assert entry.id == self.now.rows[entry.key].id
+            self.entries[entry.id] = entry
+
+    def all_entries(self) -> list[Entry]:
+        return [*self.entries.values(), *self.ended]
+
+
+class SQLiteMachine(MemoryMachine):
+    """What holds for a store with a disk as well."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp())
+        (self.directory / "0").mkdir()
+        self.generation = 0
+        super().__init__()
+
+    def open(self) -> Store:
+        return self.runner.run(Store(SQLiteFrontier(self.path, durable=False)).open())
+
+    @property
+    def path(self) -> Path:
+        return self.directory / str(self.generation) / "f.sqlite"
+
+    def teardown(self) -> None:
+        super().teardown()
+        shutil.rmtree(self.directory)
+
+    @rule(clean=st.booleans())
+    def reopen(self, clean: bool) -> None:
+        """As the process ends, or dies: then the files are taken as they lie there."""
+        old = self.store
+        if not clean:
+            self.generation += 1
+            shutil.copytree(self.directory / str(self.generation - 1), self.path.parent)
+        if clean:
+            self.runner.run(old.frontier.close())
+            self.store = self.open()
+        else:
+            self.store = self.open()
+            self.runner.run(old.frontier.close())
+        self.now = copy.deepcopy(self.kept)
+        self.check_recovered()
+
+    def check_recovered(self) -> None:
+        recovered, model = self.store.recovered, self.now
+        assert (recovered.commit, recovered.log_end) == (model.number, model.log_end)
+        assert (recovered.seeds_done, recovered.counters) == (model.seeds_done, model.counters)
+        assert {key: decode_value(raw) for key, raw in recovered.state.items()} == model.state
+        rows = {row.id: row for row in model.rows.values() if row.pending}
+        assert (recovered.known, recovered.pending) == (len(model.rows), len(rows))
+        plain: dict[tuple[str, tuple[int, int]], list[int]] = {}
+        for id, row in sorted(rows.items()):
+            if not row.tries and row.age == id:
+                plain.setdefault((row.host, row.level), []).append(id)
+        assert pending_of(recovered) == plain
+        own = {entry.id: entry for entry in recovered.returned}
+        assert set(own) == set(rows) - {id for ids in plain.values() for id in ids}
+        bodies = self.store.frontier.bodies(sorted(rows))
+        self.entries = {entry.id: own.get(entry.id, entry) for entry in bodies}
+        self.ended = [entry for entry in self.ended if not self.pending_or_unknown(entry)]
+
+    def pending_or_unknown(self, entry: Entry) -> bool:
+        row = self.now.rows.get(entry.key)
+        return row is None or row.id != entry.id or row.pending
+
+
+TestMemory = MemoryMachine.TestCase
+TestMemory.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestSQLite = SQLiteMachine.TestCase
+TestSQLite.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
