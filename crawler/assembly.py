@@ -1,0 +1,317 @@
+"""Picks the parts, opens them in order, and sees the run to its end on disk.
+
+The end of a run: pages drained and committed, `closed`, the last commit, outputs caught up and
+flushed, "ended" committed with their cursors, outputs renamed, "published" committed. A kill
+between any two of these leaves a run that the next start brings to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from crawler.arguments import convert
+from crawler.commit import Committer
+from crawler.contracts import Entry, Frontier, Group
+from crawler.counts import Counts, HostStats, Stats, stats_json
+from crawler.ending import End
+from crawler.engine import Engine
+from crawler.errors import CrawlerError, SpiderError
+from crawler.events import Committed, Event, Started
+from crawler.events import Ended as EndedEvent
+from crawler.fetch import AiohttpFetcher
+from crawler.frontier import MemoryFrontier, SQLiteFrontier
+from crawler.frontier.fingerprint import VERSION, Fingerprinter
+from crawler.linking import Linker
+from crawler.middleware import RetryMiddleware, wrap
+from crawler.outputs import ItemLog, Outputs
+from crawler.pipelines import Chain
+from crawler.request import Request
+from crawler.robots import Robots
+from crawler.runs.choose import Choice, Ended, choose
+from crawler.runs.directory import RunDirectory, spider_directory, write_whole
+from crawler.runs.identity import args_digest, code_digest, hash_key
+from crawler.runs.lock import Lock
+from crawler.runs.run import Run
+from crawler.runs.skipped import SkippedList
+from crawler.scheduler import Scheduler
+from crawler.scope import Scope
+from crawler.settings import Settings
+from crawler.settings_layers import resolve
+from crawler.spider import Spider
+from crawler.state import decode_value
+from crawler.urls import CanonicalRules
+
+if TYPE_CHECKING:
+    from crawler.settings import SettingsDict
+
+__all__ = ["Assembly"]
+
+
+class Assembly:
+    """One run's parts. `open` raises CrawlerError for what is wrong before the crawl begins."""
+
+    def __init__(
+        self,
+        spider_class: type[Spider],
+        args: dict[str, Any],
+        settings: SettingsDict | Settings | None,
+        outputs: Iterable[Any],
+        urls: Iterable[str] | None,
+        emit: Callable[[Event], None],
+    ) -> None:
+        if isinstance(settings, Settings):
+            self.settings = settings
+        else:
+            self.settings = resolve(spider_class, overrides=dict(settings or {})).settings
+        self.spider = spider_class(**args)
+        self._args = convert(spider_class, args)
+        self._emit = emit
+        self._urls = urls
+        self._targets = [*outputs, *self.settings.output, *self.spider.outputs]
+        self._stack = AsyncExitStack()
+        self.counts = Counts()
+        self.engine: Engine | None = None
+        self._state = "starting"
+        self._end: End | None = None
+        self._choice: Choice | None = None
+        self._check_seeds()
+
+    def _check_seeds(self) -> None:
+        spider = self.spider
+        if self._urls is not None or type(spider).start is not Spider.start:
+            return
+        if isinstance(spider.start_urls, str):
+            raise SpiderError(f"{type(spider).__name__}.start_urls is one str: write a list, [{spider.start_urls!r}]")
+        for url in spider.start_urls:
+            try:
+                Request(url)
+            except ValueError as error:
+                raise SpiderError(f"{type(spider).__name__}.start_urls: {error}") from None
+
+    # -- opening
+
+    async def open(self) -> None:
+        """Takes the lock, chooses the run, opens store, log, outputs and session."""
+        stack = self._stack
+        try:
+            await self._open(stack)
+        except BaseException:
+            await stack.aclose()
+            raise
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        settings, spider = self.settings, self.spider
+        rules = CanonicalRules.from_settings(settings)
+        spider_dir = spider_directory(Path(settings.runs_dir), spider.name)
+        stack.enter_context(Lock(spider_dir / f"{args_digest(self._args)}.lock", f"spider {spider.name!r}"))
+        self._choice = choice = choose(
+            spider_dir, spider.name, self._args, settings,
+            fingerprint_version=VERSION, canonical=rules.as_dict(), code=code_digest(type(spider)),
+        )  # fmt: skip
+        self.directory = directory = choice.directory
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        stack.callback(self._thread.shutdown)
+        self._frontier = self._new_frontier(directory)
+        stack.push_async_callback(self._frontier.close)
+        self._recovered = recovered = await self._frontier.open()
+        self._log = ItemLog(directory.log, durable=settings.durability == "strict")
+        stack.callback(self._log.close)
+        self._log.cut(recovered.log_end)
+        self.counts.restore(recovered.counters)
+        spider.state.data = {key: decode_value(raw) for key, raw in recovered.state.items()}
+        cursors = {
+            name.removeprefix("output/"): raw for name, raw in recovered.meta.items() if name.startswith("output/")
+        }
+        self._outputs = Outputs(directory.log, self._targets, settings, directory.path, cursors)
+        await self._outputs.start(recovered.log_end)
+        stack.push_async_callback(self._outputs.close)
+        self._skipped = stack.enter_context(SkippedList(directory.skipped))
+        fetcher = await stack.enter_async_context(AiohttpFetcher(settings))
+        self._wire(fetcher, Fingerprinter(hash_key(spider_dir), rules))
+
+    def _new_frontier(self, directory: RunDirectory) -> Frontier:
+        if self.settings.frontier == "memory":
+            return MemoryFrontier()
+        return SQLiteFrontier(directory.frontier, durable=self.settings.durability == "strict", executor=self._thread)
+
+    def _wire(self, fetcher: AiohttpFetcher, fingerprinter: Fingerprinter) -> None:
+        settings, spider = self.settings, self.spider
+        robots = Robots(settings)
+        scheduler = Scheduler(settings, self._frontier.bodies, gate=robots)
+        retry = RetryMiddleware(settings)
+        scope = Scope(settings, [*spider.allowed_domains, *settings.allowed_domains])
+        self._committer = Committer(
+            self._frontier, self._log, self._thread, settings,
+            number=self._recovered.commit, prepare=self._prepare, committed=self._committed,
+        )  # fmt: skip
+        self.engine = Engine(
+            spider, settings,
+            frontier=self._frontier, scheduler=scheduler, robots=robots, fetcher=fetcher,
+            onion=wrap(fetcher, [retry, *spider.middlewares]), retry=retry, chain=Chain(spider.pipelines),
+            linker=Linker(fingerprinter, scope, self._frontier.known, settings),
+            committer=self._committer, counts=self.counts, emit=self.emit, seeds=self._urls,
+        )  # fmt: skip
+        for url in spider.start_urls:
+            self.engine.seeds.note_domain(url)
+
+    # -- running
+
+    async def run(self) -> Run:
+        """Crawls to the end. A failure of the disk or of an output is an end with code 1, not an exception."""
+        assert self._choice is not None
+        try:
+            self._state = "running"
+            identity = self.directory.identity
+            self.emit(
+                Started(
+                    self.spider.name, identity.id, str(self.directory.path), self._choice.resumed, self._choice.note
+                )
+            )
+            if self._choice.publish_only is not None:
+                ended = self._choice.publish_only
+                end = await self._settle(
+                    End(ended.reason, ended.code, ended.reason, limit=ended.limit, value=ended.value)
+                )
+            else:
+                end = await self._settle(await self._crawl())
+            self._end, self._state = end, "ended" if end.final else "stopped"
+            stats = self.stats()
+            with contextlib.suppress(OSError):  # a full disk: the end has been said and committed already
+                write_whole(self.directory.stats, msgspec.json.format(msgspec.json.encode(stats_json(stats))) + b"\n")
+            self.emit(EndedEvent(end.reason, end.code, stats_json(stats)))
+        finally:
+            await self._stack.aclose()
+        return Run(
+            identity.id,
+            self.directory.path,
+            self._state,
+            end.reason,
+            end.code,
+            stats,
+            self.directory.log,
+            self._log.end,
+        )
+
+    async def _crawl(self) -> End:
+        assert self.engine is not None
+        async with self._writing_outputs(self.engine):
+            return await self.engine.run(self._recovered)
+
+    @contextlib.asynccontextmanager
+    async def _writing_outputs(self, engine: Engine) -> AsyncIterator[None]:
+        """The projections catch up beside the crawl; one that cannot be written ends it."""
+
+        async def write() -> None:
+            try:
+                await self._outputs.run()
+            except CrawlerError as error:
+                engine.stop(End.failure(error))
+            except BrokenPipeError:
+                engine.stop(End("standard output was closed", 4, "standard output was closed", final=False))
+
+        writing = asyncio.create_task(write(), name="outputs")
+        try:
+            yield
+        finally:
+            self._outputs.stop()
+            await asyncio.wait([writing])
+            if not writing.cancelled() and writing.exception() is not None:
+                writing.result()
+
+    async def _settle(self, end: End) -> End:
+        """After the last page's commit: outputs, the end's record, publication."""
+        if end.code == 1 and self._committer.error is not None:
+            return end
+        try:
+            await self._outputs.finish(self._log.end)
+        except BrokenPipeError:
+            end = End("standard output was closed", 4, "", final=False)
+        except CrawlerError as error:
+            end = End.failure(error)
+        try:
+            record = msgspec.msgpack.encode(Ended(end.code, end.reason, end.limit, end.value))
+            if not end.final or end.code not in (0, 3):
+                await self._note({"stopped": record})
+                return replace(end, final=False)
+            await self._note({"ended": record})
+            await self._outputs.publish()
+            await self._note({"published": b"1"})
+        except CrawlerError as error:
+            return End.failure(error)
+        return end
+
+    async def _note(self, meta: dict[str, bytes]) -> None:
+        """A commit of named values alone, when the committer's task has ended."""
+        cursors = {f"output/{name}": raw for name, raw in self._outputs.cursors().items()}
+        number = self._committer.number + 1
+        await self._frontier.commit(Group(number, [], self._log.end, {**cursors, **meta}))
+        self._committer.number = number
+
+    # -- the committer's and the faces' side
+
+    def _prepare(self, group: Group) -> None:
+        assert self.engine is not None
+        group.meta.update({f"output/{name}": raw for name, raw in self._outputs.cursors().items()})
+        group.hosts.update(self.engine.scheduler.waits())
+        if self._choice is not None and self._choice.resumed and group.number == self._recovered.commit + 1:
+            group.meta.update({"ended": b"", "published": b"", "stopped": b""})
+
+    def _committed(self, group: Group, arrived: list[Entry], seconds: float) -> None:
+        assert self.engine is not None
+        self._outputs.notify(group.log_end)
+        items = [item for outcome in group.outcomes for item in outcome.items]
+        self._skipped.add(skip for outcome in group.outcomes for skip in outcome.skips)
+        pages = sum(1 for outcome in group.outcomes if outcome.entry is not None)
+        self.emit(Committed(group.number, pages, items, seconds))
+        if arrived:
+            self.engine.arrived(arrived)
+        self.engine.wake.set()
+
+    def emit(self, event: Event) -> None:
+        """Events for the faces; a face that raises is a bug of ours and ends the crawl."""
+        self._emit(event)
+
+    def stats(self) -> Stats:
+        """The numbers at this moment."""
+        counts, engine = self.counts, self.engine
+        now, mean = counts.rates()
+        scheduler = engine.scheduler if engine is not None else None
+        end = self._end
+        state = "paused" if engine is not None and engine.paused and self._state == "running" else self._state
+        return Stats(
+            spider=self.spider.name,
+            run=self.directory.identity.id if self._choice else "",
+            path=str(self.directory.path) if self._choice else "",
+            state=state,
+            reason=end.reason if end else "",
+            exit_code=end.code if end else None,
+            started=counts.started,
+            seconds=counts.seconds,
+            counters=dict(sorted(counts.total.items())),
+            pages_per_second=now,
+            pages_per_second_mean=mean,
+            pending=scheduler.pending if scheduler else 0,
+            in_flight=engine.in_flight if engine else 0,
+            known=0,
+            hosts=_slowest(scheduler.hosts()) if scheduler else [],
+            examples=dict(counts.examples),
+            outputs=self._outputs.states() if self._choice else {},
+            warnings=list(counts.warnings),
+            callbacks_blocked=dict(counts.blocked),
+        )
+
+
+def _slowest(hosts: Iterable[Any]) -> list[HostStats]:
+    views = [
+        HostStats(h.name, h.pages, h.errors, h.mean_seconds, h.in_flight, h.pending, h.waits, h.reason) for h in hosts
+    ]
+    return sorted(views, key=lambda view: view.mean_seconds, reverse=True)[:20]

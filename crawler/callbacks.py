@@ -1,0 +1,244 @@
+"""Runs a method of the user's and gives its yields one by one, whatever kind of method it is.
+
+Async generators, generators, coroutines that return an iterable, and None are accepted; a yielded
+list, tuple or generator (those exact types) counts as its members.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import linecache
+import sys
+import sysconfig
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from functools import lru_cache
+from pathlib import Path
+from types import AsyncGeneratorType, FrameType, GeneratorType, TracebackType
+from typing import Any, TypeVar
+
+import msgspec
+
+__all__ = ["Results", "WrongYield", "decode_kwargs", "stepped", "user_traceback", "where_of"]
+
+T = TypeVar("T")
+Take = Callable[[Any], Awaitable[None] | None]
+_OURS = str(Path(__file__).parent)
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+class WrongYield(TypeError):
+    """A callback yielded something that is neither an item nor a request; `where` is its line."""
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+class Results:
+    """The yields of one call of a user's method."""
+
+    __slots__ = ("_call", "_generator", "_slowest")
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self._generator: Any = None
+        self._slowest = 0.0
+
+    @property
+    def slowest(self) -> float:
+        """Seconds that the longest step of the method's own code held the loop."""
+        return self._slowest
+
+    def where(self) -> str:
+        """file:line where the method stands at the moment."""
+        generator = self._generator
+        frame: FrameType | None = getattr(generator, "gi_frame", None) or getattr(generator, "ag_frame", None)
+        return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+
+    async def give(self, take: Take) -> None:
+        """Runs the method to its end; `take` gets the yields, members one by one.
+
+        `take` returns None, or an awaitable that is awaited before the method goes on. Raises what the
+        method or `take` raised, and WrongYield for a result that cannot be read.
+        """
+        result = self._step(self._call)
+        if inspect.iscoroutine(result) or (isinstance(result, Awaitable) and not hasattr(result, "__aiter__")):
+            result = await stepped(result, self._took)
+        if result is None:
+            return
+        if hasattr(result, "__aiter__"):
+            await self._drain(result, take)
+        elif isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):
+            raise WrongYield(f"returned {shown(result)}", self.where())
+        else:
+            self._generator = result
+            for value in self._sync(iter(result)):
+                await self._members(value, take)
+
+    async def _drain(self, result: Any, take: Take) -> None:
+        self._generator = result
+        iterator = result.__aiter__()
+        try:
+            while True:
+                try:
+                    value = await stepped(iterator.__anext__(), self._took)
+                except StopAsyncIteration:
+                    return
+                await self._members(value, take)
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _members(self, value: Any, take: Take) -> None:
+        kind = type(value)
+        if kind is AsyncGeneratorType:
+            async for member in value:
+                waiting = take(member)
+                if waiting is not None:
+                    await waiting
+            return
+        members = value if kind is list or kind is tuple else self._sync(value) if kind is GeneratorType else (value,)
+        for member in members:
+            waiting = take(member)
+            if waiting is not None:
+                await waiting
+
+    def _sync(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            try:
+                value = self._step(lambda: next(iterator))
+            except StopIteration:
+                return
+            yield value
+
+    def _step(self, call: Callable[[], T]) -> T:
+        begin = time.perf_counter()
+        try:
+            return call()
+        finally:
+            self._took(time.perf_counter() - begin)
+
+    def _took(self, seconds: float) -> None:
+        if seconds > self._slowest:
+            self._slowest = seconds
+
+
+class stepped(Awaitable[T]):
+    """Awaits a user's coroutine step by step and tells how long each step held the loop."""
+
+    __slots__ = ("_awaitable", "_took")
+
+    def __init__(self, awaitable: Awaitable[T], took: Callable[[float], None]) -> None:
+        self._awaitable = awaitable
+        self._took = took
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        steps = self._awaitable.__await__()
+        clock, took = time.perf_counter, self._took
+        send = getattr(steps, "send", None) or (lambda _value: next(steps))
+        value: Any = None
+        error: BaseException | None = None
+        while True:
+            begin = clock()
+            try:
+                waited = steps.throw(error) if error is not None else send(value)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            finally:
+                took(clock() - begin)
+            value, error = None, None
+            try:
+                value = yield waited
+            except BaseException as raised:
+                error = raised
+
+
+async def in_thread(call: Callable[[], Any]) -> list[Any]:
+    """The yields of a blocking callback, run whole in the thread pool (with the page's context)."""
+
+    def run() -> list[Any]:
+        result = call()
+        if result is None:
+            return []
+        if isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):
+            raise WrongYield(f"returned {shown(result)}", "")
+        return list(result)
+
+    return await asyncio.to_thread(run)
+
+
+def shown(value: object) -> str:
+    text = repr(value)
+    return f"a {type(value).__name__} ({text if len(text) <= 60 else text[:57] + '...'})"
+
+
+@lru_cache(maxsize=1024)
+def _arguments_type(function: Any, names: tuple[str, ...]) -> Any:
+    """A struct with the annotations of the named parameters, to decode stored arguments by."""
+    try:
+        hints = inspect.get_annotations(function, eval_str=True)
+    except Exception:  # an annotation under TYPE_CHECKING: plain values then
+        hints = {}
+    try:
+        struct = msgspec.defstruct("Arguments", [(name, hints.get(name, Any)) for name in names])
+        msgspec.msgpack.Decoder(struct)
+    except TypeError:  # a type that msgspec cannot read: plain values then
+        struct = msgspec.defstruct("Arguments", [(name, Any) for name in names])
+    return msgspec.msgpack.Decoder(struct)
+
+
+def decode_kwargs(method: Any, raw: bytes) -> dict[str, Any]:
+    """The stored arguments of a callback, typed by its annotations. Raises msgspec.ValidationError."""
+    plain: dict[str, Any] = msgspec.msgpack.decode(raw)
+    typed = _arguments_type(getattr(method, "__func__", method), tuple(plain)).decode(raw)
+    return {name: getattr(typed, name) for name in plain}
+
+
+def where_of(error: BaseException) -> str:
+    """file:line of the user's code that raised: the innermost frame that is no library's."""
+    where = getattr(error, "where", "")
+    if where:
+        return _short(str(where))
+    frames = _user_frames(error.__traceback__)
+    if not frames:
+        return ""
+    frame, line = frames[-1]
+    return _short(f"{frame.f_code.co_filename}:{line}")
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback as text, beginning at the user's first line."""
+    stack = error.__traceback__
+    while stack is not None and stack.tb_frame.f_code.co_filename.startswith(_OURS):
+        stack = stack.tb_next
+    return "".join(traceback.format_exception(type(error), error, stack or error.__traceback__)).rstrip()
+
+
+def source_line(where: str) -> str:
+    """The text of a file:line, for messages."""
+    name, _, line = where.rpartition(":")
+    return linecache.getline(name, int(line)).strip() if line.isdigit() else ""
+
+
+def _user_frames(stack: TracebackType | None) -> list[tuple[FrameType, int]]:
+    frames = []
+    while stack is not None:
+        if not stack.tb_frame.f_code.co_filename.startswith((_OURS, "<frozen")):
+            frames.append((stack.tb_frame, stack.tb_lineno))
+        stack = stack.tb_next
+    return [place for place in frames if not place[0].f_code.co_filename.startswith(_LIBRARIES)] or frames
+
+
+def _short(where: str) -> str:
+    """Relative to the working directory where that is shorter."""
+    name, _, line = where.rpartition(":")
+    try:
+        relative = str(Path(name).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return where
+    return f"{relative}:{line}" if sys.platform != "win32" else where

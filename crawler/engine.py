@@ -1,0 +1,385 @@
+"""The loop: hand-out → ask → callback → pipelines → accept → commit.
+
+A hand-out takes a worker permit and starts a task for the page; the page's way is `page.py`. What
+may go when is the scheduler's to say, what is known the frontier's, what is durable the
+committer's; here they are only brought together, and the crawl's end is found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from crawler.callbacks import where_of
+from crawler.contracts import Entry, Fetch, Fetcher, Frontier, Outcome, Recovered
+from crawler.ending import End, Limits
+from crawler.errors import FetchError, Retry
+from crawler.events import Event, HostParked, HostWaits, Stopping
+from crawler.hooks import Hooks
+from crawler.inner import InnerFetches
+from crawler.middleware.retry import RetryMiddleware, retry_after
+from crawler.notices import Notices
+from crawler.page import Page
+from crawler.response import Response
+from crawler.seeds import Seeds
+from crawler.settings_values import statuses
+from crawler.spider import Spider, current_work
+
+if TYPE_CHECKING:
+    from crawler.commit import Committer
+    from crawler.counts import Counts
+    from crawler.linking import Linker
+    from crawler.pipelines import Chain
+    from crawler.request import Request
+    from crawler.robots import Robots
+    from crawler.scheduler import Mode, Scheduler
+    from crawler.settings import Settings
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """One crawl in this process. `run` returns how it ended; it raises only what is nobody's plan."""
+
+    def __init__(
+        self,
+        spider: Spider,
+        settings: Settings,
+        *,
+        frontier: Frontier,
+        scheduler: Scheduler,
+        robots: Robots,
+        fetcher: Fetcher,
+        onion: Fetch,
+        retry: RetryMiddleware,
+        chain: Chain,
+        linker: Linker,
+        committer: Committer,
+        counts: Counts,
+        emit: Callable[[Event], None],
+        seeds: Iterable[str] | None,
+    ) -> None:
+        self.spider = spider
+        self.settings = settings
+        self.frontier = frontier
+        self.scheduler = scheduler
+        self.robots = robots
+        self.fetcher = fetcher
+        self.retry = retry
+        self.chain = chain
+        self.linker = linker
+        self.committer = committer
+        self.counts = counts
+        self.emit = emit
+        self._onion = onion
+        self.inner = InnerFetches(self)
+        self.hooks = Hooks(self)
+        self.seeds = Seeds(self, seeds)
+        self.limits = Limits(settings, counts)
+        self.notices = Notices(counts, emit, settings.block_warning)
+        self.permits = asyncio.Semaphore(settings.concurrency)
+        self.wake = asyncio.Event()
+        self.accepted = statuses(settings.accept_status)
+        self.seed_domains: set[str] = set()
+        self.hears_skipped = type(spider).skipped is not Spider.skipped
+        self.paused = False
+        self.held: Callable[[], bool] = lambda: False
+        """Whether someone downstream (a reader of `stream`) asks for a pause in handing out."""
+        self._pages: set[asyncio.Task[None]] = set()
+        self._open = 0
+        self._end: End | None = None
+        self._ended = asyncio.Event()
+        self._interrupted = 0.0
+        self._now = False
+        self._tasks: asyncio.TaskGroup | None = None
+
+    # -- the run
+
+    async def run(self, recovered: Recovered) -> End:
+        """From `opened` to `closed`; the last commit is done when it returns."""
+        self._restore(recovered)
+        end = End("failed", 1, "")
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            committing = tasks.create_task(self._commit(), name="commit")
+            handing_out = tasks.create_task(self._hand_out(), name="hand-out")
+            try:
+                if await self._patiently(self.hooks.opened()):
+                    drawing = tasks.create_task(self.seeds.draw(recovered.seeds_done), name="seeds")
+                    end = await self._until_end()
+                    drawing.cancel()
+                    await asyncio.wait([drawing])
+                else:
+                    end = await self._until_end()
+                await self._drain()
+                end = await self._until_end()  # a signal may have come meanwhile
+                await self._patiently(self.hooks.closed(end))
+                if self.committer.error is None:
+                    with contextlib.suppress(Exception):  # kept in committer.error, judged below
+                        await self.committer.flush()
+            finally:
+                handing_out.cancel()
+                self.committer.stop()
+                await asyncio.wait([committing])
+        if self.committer.error is not None:
+            return End.failure(self.committer.error)
+        return self.limits.judge(end)
+
+    def _restore(self, recovered: Recovered) -> None:
+        for host, level, ids in recovered.chains:
+            self.scheduler.restore(host, level, ids)
+        for entry in recovered.returned:
+            self._give_back(entry)
+        self.scheduler.restore_waits(recovered.hosts)
+
+    async def _commit(self) -> None:
+        try:
+            await self.committer.run()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self.stop(End.failure(error))
+
+    async def _until_end(self) -> End:
+        await self._ended.wait()
+        assert self._end is not None
+        return self._end
+
+    async def _drain(self) -> None:
+        """Pages in flight are finished; after a signal within `grace`. The rest stays pending."""
+        while self._pages and not self._out_of_patience():
+            await asyncio.wait(self._pages, timeout=0.1)
+        while self._pages:
+            for page in self._pages:
+                page.cancel()
+            await asyncio.wait(self._pages, timeout=1)
+
+    async def _patiently(self, hook: Coroutine[Any, Any, bool]) -> bool:
+        """Awaits a hook of the spider's; after a signal only within `grace`. False: it failed or was left."""
+        task = asyncio.ensure_future(hook)
+        while not task.done():
+            await asyncio.wait([task], timeout=0.1)
+            if self._out_of_patience() and (self._interrupted or self._now):
+                task.cancel()
+                await asyncio.wait([task])
+        return not task.cancelled() and task.result()
+
+    def _out_of_patience(self) -> bool:
+        """Whether nothing is waited for any more: it failed, a second signal, or `grace` is over."""
+        if self._now or (self._end is not None and self._end.code == 1):
+            return True
+        return self._interrupted > 0 and time.monotonic() - self._interrupted > self.settings.grace
+
+    # -- handing out
+
+    async def _hand_out(self) -> None:
+        assert self._tasks is not None
+        while True:
+            self.wake.clear()
+            self._look_for_end()
+            while not self.permits.locked():
+                handout = self.scheduler.take(self._mode())
+                if handout is None:
+                    break
+                await self.permits.acquire()
+                self._start(handout.entry, handout.skip)
+            for origin in self.robots.wanted():
+                self._tasks.create_task(self._robots(origin), name=f"robots {origin}")
+            self._look_for_end()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._sleep()):
+                    await self.wake.wait()
+
+    def _mode(self) -> Mode:
+        """What may be handed out: all, only what pages in flight are owed, or only their fetches."""
+        if self._end is not None or self.paused or self.held():
+            return "fetches"
+        if self._open >= self.settings.open_pages or self.committer.full:
+            return "fetches"
+        return "owed" if self.limits.pages_full(self._open) else "all"
+
+    def _sleep(self) -> float:
+        due = self.scheduler.next_due()
+        robots_due = self.robots.next_due()
+        nearest = min(60.0 if due is None else due, 60.0 if robots_due is None else robots_due)
+        if self.settings.max_seconds is not None:
+            nearest = min(nearest, self.settings.max_seconds - self.counts.seconds)
+        return max(nearest, 0.0)
+
+    def _look_for_end(self) -> None:
+        if self._end is not None:
+            return
+        reached = self.limits.reached()
+        if reached is not None:
+            self.stop(reached)
+        elif not self._pages and not len(self.inner) and not self.paused:
+            if self.limits.pages_full(0) and not self.scheduler.owed:
+                self.stop(self.limits.at_max_pages())
+            elif self.seeds.done and self.robots.idle and self.scheduler.pending == 0:
+                self.stop(End("complete", 0, "all pages are done"))
+            elif self.seeds.done and self.robots.idle and self.scheduler.only_parked:
+                parked = self.scheduler.parked()
+                self.stop(End.parked(parked, time.time()))
+
+    def _start(self, entry: Entry, skip: str) -> None:
+        assert self._tasks is not None
+        if entry.id == 0:
+            if skip:
+                self.inner.skip(entry, skip)
+                self.permits.release()
+                return
+            task = self._tasks.create_task(self._inner(entry))
+        else:
+            self._open += 1
+            task = self._tasks.create_task(self._page(entry, skip))
+            self._pages.add(task)
+            task.add_done_callback(self._pages.discard)
+
+    async def _inner(self, entry: Entry) -> None:
+        try:
+            await self.inner.work(entry)
+        finally:
+            self.permits.release()
+            self.wake.set()
+
+    async def _page(self, entry: Entry, skip: str) -> None:
+        page = Page(self, entry)
+        current_work.set(page)
+        try:
+            outcome = await page.finish(await page.skip(skip)) if skip else await page.work()
+            try:
+                self.accept(outcome)
+            except (TypeError, ValueError) as error:  # what the page gave cannot be stored: nothing was changed
+                self.accept(page.unstorable(error))
+        finally:
+            self._open -= 1
+            if page.permit:
+                self.permits.release()
+            self.wake.set()
+
+    async def ask(self, entry: Entry) -> Response:
+        """One attempt through the onion; the host's permit is held until its end."""
+        wait = 0.0
+        try:
+            response = await self._onion(entry.request)
+            if response.status in (429, 503):
+                wait = retry_after(response.headers) or 0.0
+            return response
+        except Retry as retry:
+            if retry.response is not None and retry.response.status in (429, 503):
+                wait = retry_after(retry.response.headers) or 0.0
+            raise
+        finally:
+            self.scheduler.release(entry.host, wait=min(wait, self.settings.max_wait))
+            if wait > self.settings.max_wait:
+                self._park(entry.host, wait, f"it asked to wait {wait:,.0f} s (Retry-After)")
+            elif wait:
+                self.emit(HostWaits(entry.host, wait, "Retry-After"))
+
+    def _park(self, host: str, wait: float, reason: str) -> None:
+        until = time.time() + wait
+        self.scheduler.park(host, until, reason)
+        self.emit(HostParked(host, until, reason))
+
+    async def _robots(self, origin: str) -> None:
+        """A robots.txt: its host's first task, with a permit of its own."""
+        for event in await self.robots.fetch(origin, self.fetcher, self.scheduler):
+            self.emit(event)
+        self.wake.set()
+
+    # -- accepting
+
+    def accept(self, outcome: Outcome) -> None:
+        """An outcome enters the order of commits; what it found may be handed out from now on."""
+        for entry in self.frontier.accept(outcome):
+            self._add(entry)
+        if outcome.entry is not None and outcome.returned is not None:
+            back = outcome.entry
+            back.tries, back.due = outcome.returned.tries, outcome.returned.due
+            back.request = back.request._copy()
+            back.request._tries = back.tries
+            self._give_back(back)
+        if outcome.state:
+            self.spider.state.accept(outcome.state)
+        self.counts.add(outcome.counters)
+        self.committer.submit(outcome)
+        self.wake.set()
+
+    def _add(self, entry: Entry) -> None:
+        if entry.age != entry.id:
+            self._give_back(entry)
+        else:
+            self.scheduler.add(entry)
+
+    def _give_back(self, entry: Entry) -> None:
+        self.scheduler.give_back(entry)
+
+    def arrived(self, entries: Iterable[Entry]) -> None:
+        """Entries that a store returned from its commit."""
+        for entry in entries:
+            self._add(entry)
+        self.wake.set()
+
+    # -- ending
+
+    def stop(self, end: End) -> None:
+        """Nothing is handed out any more; a later call with a graver end replaces the first."""
+        if self._end is None:
+            self._end = end
+            self.emit(Stopping(end.reason))
+        elif self._end.code != 1 and (end.code == 1 or (end.interrupted and self._pages)):
+            self._end = end
+        if end.interrupted and not self._interrupted:
+            self._interrupted = time.monotonic()
+        self._ended.set()
+        self.wake.set()
+        if end.code == 1:
+            self.inner.cancel("the crawl has failed")
+
+    def stop_now(self) -> None:
+        """A second signal: pages in flight are left; they stay pending."""
+        self._now = True
+        self.inner.cancel("the crawl was interrupted")
+        for page in self._pages:
+            page.cancel()
+        self.seeds.cancel()
+
+    def stop_asked(self, reason: str, resumable: bool) -> None:
+        """`self.stop` of the spider."""
+        self.stop(End(f"stopped: {reason}" if reason else "stopped", 4 if resumable else 0, "", final=not resumable))
+
+    @property
+    def in_flight(self) -> int:
+        """Pages whose callback is not finished."""
+        return self._open
+
+    # -- small services of a page
+
+    def retries(self, request: Request) -> int:
+        """Further attempts that a request may have."""
+        return self.retry.retries(request)
+
+    def retry_wait(self, tries: int) -> float:
+        """Seconds until the next attempt where nobody named them."""
+        return min(self.settings.retry_wait * 2.0**tries, self.settings.retry_wait_max)
+
+    def no_response(self, request: Request) -> Response:
+        """Stands for the answer that a failed request does not have."""
+        return Response(request.url, 0, CIMultiDictProxy(CIMultiDict()), b"", request)
+
+    def scope_of_scheme(self, request: Request) -> tuple[str, str] | None:
+        """Only http and https are asked."""
+        if request.url.startswith(("http://", "https://")):
+            return None
+        return "scheme", f"{request.url.partition(':')[0]}: is not fetched"
+
+    def broke(self, name: str, error: BaseException) -> End:
+        """The end of a crawl whose `opened` or `start` raised."""
+        where = where_of(error)
+        text = f"{type(error).__name__}: {error}" if not isinstance(error, FetchError) else error.message
+        return End(f"{type(self.spider).__name__}.{name} failed: {text}{f' at {where}' if where else ''}", 1, "")

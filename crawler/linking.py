@@ -1,0 +1,91 @@
+"""From a page's yields to what it found: fingerprints, duplicates, and the rules of scope.
+
+The hot path: thirty requests a page, of which most are known. So the fingerprint is asked first
+and the rules judge only what is new; what they refuse is not put into seen, so that a shorter path
+may still take it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from crawler.contracts import Entry, Found, Outcome, Skip
+from crawler.request import Request, make
+from crawler.urls import scheduling_host
+
+if TYPE_CHECKING:
+    from crawler.frontier.fingerprint import Fingerprinter
+    from crawler.scope import Scope
+    from crawler.settings import Settings
+
+__all__ = ["Linker"]
+
+
+class Linker:
+    """Turns yielded requests into `Outcome.found`; returns what was left out, with the rule."""
+
+    def __init__(
+        self, fingerprinter: Fingerprinter, scope: Scope, known: Callable[[bytes], bool], settings: Settings
+    ) -> None:
+        self._fingerprint = fingerprinter
+        self._scope = scope
+        self._known = known
+        self._max_links = settings.max_links
+
+    def link(
+        self, parent: Entry | None, requests: Iterable[tuple[int, Request]], outcome: Outcome
+    ) -> list[tuple[Request, Skip]]:
+        """Fills `outcome.found` from (ordinal, request) pairs; `parent` is None for seeds."""
+        skips: list[tuple[Request, Skip]] = []
+        fingerprint, known, found = self._fingerprint.of, self._known, outcome.found
+        depth = parent.request._depth + 1 if parent is not None else 0
+        url = parent.request._url if parent is not None else ""
+        duplicates = 0
+        for ordinal, request in requests:
+            if request._depth != depth:
+                request = request._copy()
+                request._depth = depth
+            if request._options.unique:
+                key = fingerprint(request)
+                if known(key):
+                    duplicates += 1
+                    continue
+            else:
+                key = self._fingerprint.child(parent.key if parent is not None else b"", ordinal)
+            refused = self._scope.refuses(request)
+            if refused is None and len(found) >= self._max_links:
+                refused = ("limit", f"the page gave more than max_links = {self._max_links} requests")
+            if refused is not None:
+                skips.append((request, Skip(request._url, *refused, url, key)))
+                continue
+            found.append(Found(key, scheduling_host(request._url), request))
+        if duplicates:
+            outcome.counters["duplicates"] = outcome.counters.get("duplicates", 0) + duplicates
+        return skips
+
+    def link_hop(self, page: Entry, request: Request, outcome: Outcome) -> Skip | None:
+        """Adds a redirect's target, which takes the page's age; or says by which rule it is left out.
+
+        It is deduplicated only where the page was an ordinary GET and the target is not in its own
+        chain: the answer to a form, or a page that redirects to itself with a cookie, must arrive.
+        """
+        old = page.request._options
+        key = self._fingerprint.of(request)
+        if old.method == "GET" and old.unique and key not in self._chain(page):
+            if self._known(key):
+                outcome.counters["duplicates"] = outcome.counters.get("duplicates", 0) + 1
+                return None
+        else:
+            key = self._fingerprint.hop(page.key, len(request._options.history))
+        refused = self._scope.refuses(request)
+        if refused is not None:
+            reason, detail = refused
+            return Skip(request._url, reason, f"{detail}; redirected from {page.request._url}", page.request._url, key)
+        outcome.found.append(Found(key, scheduling_host(request._url), request, page.age))
+        return None
+
+    def _chain(self, page: Entry) -> set[bytes]:
+        request = page.request
+        urls = [request._url, *(hop.url for hop in request._options.history)]
+        return {self._fingerprint.of(make(url, "", {}, request._options, 0)) for url in urls}

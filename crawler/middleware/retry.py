@@ -1,0 +1,105 @@
+"""Retry: asks tenacity's policies and raises `Retry`; it never sleeps and holds no worker.
+
+A passing failure is a broken connection, a timeout, a cut-off answer or a status of
+`retry_statuses`, of a method that may be repeated. What the server says in Retry-After (RFC 9110
+§10.2.3, seconds or an HTTP-date) is kept where it is longer than our own wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
+
+from crawler.contracts import Fetch
+from crawler.errors import BadResponse, ConnectFailed, FetchError, Retry, TimedOut, TLSFailed
+
+if TYPE_CHECKING:
+    from crawler.request import Request
+    from crawler.response import Response
+    from crawler.settings import Settings
+
+__all__ = ["RetryMiddleware", "retry_after"]
+
+
+class RetryMiddleware:
+    """Raises `Retry(after)` while a passing failure has tries left; else lets the failure through."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._statuses = frozenset(settings.retry_statuses)
+        self._methods = frozenset(method.upper() for method in settings.retry_methods)
+        self._retries = settings.retries
+        half = settings.retry_wait / 2
+        self._wait = wait_exponential(multiplier=settings.retry_wait, max=settings.retry_wait_max) + wait_random(
+            0, half
+        )
+        self._again = retry_if_result(self._passing_status) | retry_if_exception_type(
+            (ConnectFailed, TimedOut, BadResponse)
+        )
+        self._retrying = Retrying()
+
+    async def __call__(self, request: Request, fetch: Fetch) -> Response:
+        """One attempt."""
+        try:
+            response = await fetch(request)
+        except FetchError as error:
+            self._judge(request, None, error)
+            raise
+        if response.status in self._statuses:
+            self._judge(request, response, None)
+        return response
+
+    def retries(self, request: Request) -> int:
+        """How many further attempts this request may have."""
+        asked = request._options.retry
+        if asked is None or asked is True:
+            return self._retries
+        return int(asked)
+
+    def _passing_status(self, response: Any) -> bool:
+        return response.status in self._statuses
+
+    def _judge(self, request: Request, response: Response | None, error: FetchError | None) -> None:
+        if request.method not in self._methods and not request._options.retry:
+            return
+        if isinstance(error, TLSFailed) and "answer" not in error.message:
+            return  # a certificate does not get better by asking again
+        state = RetryCallState(self._retrying, None, (), {})
+        state.attempt_number = request.tries + 1
+        if error is not None:
+            state.set_exception((type(error), error, None))
+        else:
+            state.set_result(response)
+        if not self._again(state) or stop_after_attempt(self.retries(request) + 1)(state):
+            return
+        after = float(self._wait(state))
+        if response is not None:
+            after = max(after, retry_after(response.headers) or 0.0)
+        retry = Retry(after, error.message if error is not None else f"status {response.status}" if response else "")
+        retry.error, retry.response = error, response
+        raise retry from error
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """The seconds of a Retry-After header, None where there is none that can be read."""
+    value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    if value.isascii() and value.isdigit():
+        return float(min(int(value[:12]), 10**9))
+    try:
+        when = parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, when - (time.time() if now is None else now))

@@ -1,0 +1,135 @@
+"""One directory a run: `runs/<spider>/<run id>/`, and how to find it again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from crawler.errors import DiskError, StateError, UsageError
+from crawler.runs.identity import Identity
+
+__all__ = ["RunDirectory", "find", "newest", "sync_directory"]
+
+
+class RunDirectory:
+    """The files of one run. Paths are absolute."""
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        self.path = path
+        self.identity = identity
+        self.frontier = path / "frontier.sqlite"
+        self.log = path / "items.log"
+        self.items = path / "items.jsonl"
+        self.skipped = path / "skipped.jsonl"
+        self.stats = path / "stats.json"
+
+    @classmethod
+    def create(cls, spider_dir: Path, identity: Identity) -> RunDirectory:
+        """Makes the directory of a new run, durable. Raises DiskError."""
+        path = spider_dir / identity.id
+        try:
+            path.mkdir(parents=True)
+            write_whole(path / "run.json", msgspec.json.format(msgspec.json.encode(identity), indent=2) + b"\n")
+            sync_directory(spider_dir)
+        except OSError as error:
+            raise _unusable(path, error) from None
+        return cls(path, identity)
+
+    @classmethod
+    def read(cls, path: Path) -> RunDirectory:
+        """The run in a directory. Raises StateError where it holds none, or one of a newer version."""
+        try:
+            identity = msgspec.json.decode((path / "run.json").read_bytes(), type=Identity)
+        except FileNotFoundError:
+            raise StateError(f"{path} is no run: it has no run.json") from None
+        except (msgspec.DecodeError, OSError) as error:
+            raise StateError(f"{path / 'run.json'} cannot be read ({error}): move {path} away to begin anew") from None
+        if identity.schema > 1:
+            raise StateError(f"{path} was made by a newer version of crawler: use that one")
+        return cls(path.absolute(), identity)
+
+
+def spider_directory(runs_dir: Path, spider: str) -> Path:
+    """`runs/<spider>/`, made if needed. Raises DiskError."""
+    path = (runs_dir / spider).absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    return path
+
+
+def new_id(spider_dir: Path) -> str:
+    """A run's id: local time and four digits against the same second; sorts by age."""
+    while True:
+        name = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+        if not (spider_dir / name).exists():
+            return name
+
+
+def all_runs(spider_dir: Path) -> Iterator[RunDirectory]:
+    """The runs of a spider, by name from the newest second on; what is no run is passed over."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for path in sorted((p for p in spider_dir.iterdir() if (p / "run.json").is_file()), reverse=True):
+            with contextlib.suppress(StateError):
+                yield RunDirectory.read(path)
+
+
+def newest(spider_dir: Path, digest: str) -> RunDirectory | None:
+    """The newest run of a spider with these arguments."""
+    runs = (run for run in all_runs(spider_dir) if run.identity.digest == digest)
+    return max(runs, key=lambda run: run.identity.created, default=None)
+
+
+def find(runs_dir: Path, name: str) -> RunDirectory:
+    """The run that a user means: an id, `spider/id`, a path, or `last`. Raises UsageError."""
+    if (Path(name) / "run.json").is_file():
+        return RunDirectory.read(Path(name))
+    spiders = sorted(path for path in runs_dir.iterdir() if path.is_dir()) if runs_dir.is_dir() else []
+    runs = [run for spider in spiders for run in all_runs(spider)]
+    if not runs:
+        raise UsageError(f"there are no runs in {runs_dir}: run a spider first, or name the directory with --runs-dir")
+    if name == "last":
+        return max(runs, key=lambda run: run.identity.created)
+    matching = [run for run in runs if name in (run.identity.id, f"{run.identity.spider}/{run.identity.id}")]
+    if not matching:
+        known = ", ".join(f"{run.identity.spider}/{run.identity.id}" for run in runs[:5])
+        raise UsageError(f"no run {name!r} in {runs_dir}; there are {known}{' …' if len(runs) > 5 else ''}")
+    return matching[0]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file so that it is there whole or not at all, also after a power cut. Raises OSError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    part.replace(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Makes names in a directory durable (rename and create are only that after it is synced)."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _unusable(path: Path, error: OSError) -> DiskError:
+    return DiskError(
+        f"cannot make the run's directory {path}: {error.strerror}; "
+        "make room or rights, or name another place with --runs-dir"
+    )

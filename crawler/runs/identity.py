@@ -1,0 +1,84 @@
+"""What makes a run the same run: spider, arguments, fingerprint rules; and the spider's hash key."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crawler.errors import StateError
+
+__all__ = ["Identity", "code_digest", "hash_key"]
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Stored as run.json when a run is made; a later process must match it to go on."""
+
+    id: str
+    spider: str
+    args: dict[str, Any]
+    created: float
+    """Epoch seconds."""
+    fingerprint_version: int
+    canonical: dict[str, Any]
+    """The canonicalisation settings: other ones mean other fingerprints, so another run."""
+    code: str = ""
+    """Digest of the spider's file."""
+    schema: int = 1
+
+    @property
+    def digest(self) -> str:
+        """Names (spider, arguments): runs with one digest continue each other."""
+        return args_digest(self.args)
+
+
+def args_digest(args: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits for a spider's arguments."""
+    raw = msgspec.json.encode(dict(sorted(args.items())), enc_hook=str, order="deterministic")
+    return hashlib.blake2b(raw, digest_size=6).hexdigest()
+
+
+def hash_key(spider_dir: Path) -> bytes:
+    """The spider's own random 32 bytes for its fingerprints, made once in `runs/<spider>/`."""
+    path = spider_dir / "hash.key"
+    for _ in range(2):
+        try:
+            key = path.read_bytes()
+        except FileNotFoundError:
+            fresh = secrets.token_bytes(32)
+            with contextlib.suppress(FileExistsError):
+                _write_once(path, fresh)
+            continue
+        if len(key) != 32:
+            raise StateError(f"{path} is damaged ({len(key)} bytes, not 32): restore it, or move {spider_dir} away")
+        return key
+    raise StateError(f"{path} cannot be read")
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Whole or not at all, and never over another process's: link(2) refuses an existing name."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, content)
+        os.fsync(fd)
+        os.link(part, path)
+    finally:
+        os.close(fd)
+        part.unlink(missing_ok=True)
+
+
+def code_digest(spider_class: type) -> str:
+    """A digest of the file that defines the spider; empty where there is none."""
+    import inspect
+
+    try:
+        return hashlib.blake2b(Path(inspect.getfile(spider_class)).read_bytes(), digest_size=8).hexdigest()
+    except (OSError, TypeError):
+        return ""

@@ -1,0 +1,150 @@
+"""The seeds: `start()`, `start_urls` or a list of URLs, drawn ahead of the crawl to disk.
+
+At most `commit_pages` a commit and one commit at a time: ten million seeds pass through without
+filling memory, and priorities among all of them count. Until the end of `start()` is committed, a
+resumed run draws it again; the frontier knows the ones it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any
+
+from crawler.callbacks import shown, where_of
+from crawler.contracts import Outcome
+from crawler.errors import CrawlerError, SpiderError
+from crawler.events import PageSkipped
+from crawler.hooks import HookWork
+from crawler.request import Request
+from crawler.spider import current_work
+from crawler.urls import hostname, registrable_domain
+
+if TYPE_CHECKING:
+    from crawler.ending import End
+    from crawler.engine import Engine
+
+__all__ = ["Seeds"]
+
+
+class Seeds:
+    """Draws the seeds of one crawl, as a task of the engine."""
+
+    def __init__(self, engine: Engine, urls: Iterable[str] | None) -> None:
+        self._engine = engine
+        self._urls = urls
+        self._work = HookWork(engine)
+        self._cancelled = False
+        self._ordinal = -1
+        self._made = 0
+        self.done = False
+
+    def note_domain(self, url: str) -> None:
+        """`self.fetch` outside of a page may go to the seeds' domains."""
+        domains = self._engine.seed_domains
+        if len(domains) < 10_000:
+            domains.add(registrable_domain(hostname(url)))
+
+    def cancel(self) -> None:
+        """Draws no more; the next run begins `start()` anew."""
+        self._cancelled = True
+
+    async def draw(self, drawn_before: bool) -> None:
+        """Draws to the end, unless an earlier process did. A `start()` that raises ends the crawl."""
+        engine = self._engine
+        if not drawn_before:
+            current_work.set(self._work)
+            try:
+                await self._draw()
+            except Exception as error:
+                engine.stop(self._broken(error))
+                return
+            if self._cancelled:
+                return
+            self._hand_over([], done=True)
+        self.done = True
+        engine.wake.set()
+
+    async def _draw(self) -> None:
+        engine = self._engine
+        batch: list[tuple[int, Request]] = []
+        first = True
+        async for request in self._each():
+            if not isinstance(request, Request):
+                raise SpiderError(f"start() yielded {shown(request)}: it yields Requests")
+            self._ordinal += 1
+            self._made += 1
+            self.note_domain(request.url)
+            batch.append((self._ordinal, request))
+            if first or len(batch) >= engine.settings.commit_pages:
+                first = False
+                self._hand_over(batch)
+                batch = []
+                await engine.committer.flush()
+                if self._cancelled or engine.committer.error is not None:
+                    return
+        if batch:
+            self._hand_over(batch)
+            await engine.committer.flush()
+        if not self._made:
+            raise SpiderError(self._nothing())
+
+    def _hand_over(self, batch: list[tuple[int, Request]], *, done: bool = False) -> None:
+        engine, work = self._engine, self._work
+        outcome = Outcome(None, "none", state=work.state, counters=work.counters, seeds_done=done)
+        work.state, work.own, work.counters = [], {}, {}
+        for request, skip in engine.linker.link(None, batch, outcome):
+            name = f"skipped/{skip.reason}"
+            outcome.counters[name] = outcome.counters.get(name, 0) + 1
+            if engine.notices.first_skip(skip):
+                outcome.skips.append(skip)
+                engine.emit(PageSkipped(request.url, skip.reason, skip.detail))
+        outcome.counters.pop("duplicates", None)  # a seed drawn again is no duplicate of the site's
+        outcome.size = 200 * len(outcome.found)
+        engine.accept(outcome)
+
+    async def _each(self) -> AsyncIterator[Any]:
+        if self._urls is not None:
+            for number, line in enumerate(self._urls, 1):
+                request = self._of_line(number, line)
+                if request is not None:
+                    yield request
+            return
+        started: Any = self._engine.spider.start()
+        if hasattr(started, "__aiter__"):
+            async for request in started:
+                yield request
+        elif hasattr(started, "__iter__"):
+            for request in started:
+                yield request
+        else:
+            raise SpiderError(
+                f"start() returned {shown(started)}: write it with `yield Request(url)`, or `async def` with yield"
+            )
+
+    def _of_line(self, number: int, line: str) -> Request | None:
+        url = line.strip()
+        if not url or url.startswith("#"):
+            return None
+        try:
+            return Request(url)
+        except ValueError as error:
+            self._engine.notices.warn(f"line {number} of the URL list is left out: {error}")
+            self._work.counters["skipped/bad-url"] = self._work.counters.get("skipped/bad-url", 0) + 1
+            return None
+
+    def _nothing(self) -> str:
+        kind = type(self._engine.spider)
+        if self._urls is not None:
+            return "the URL list has no URL that can be fetched"
+        if kind.start.__qualname__ == "Spider.start":
+            return f"{kind.__name__} has no start_urls and no start(): there is nothing to begin with"
+        return f"{kind.__name__}.start() yielded no request: there is nothing to begin with"
+
+    def _broken(self, error: Exception) -> End:
+        from crawler.ending import End
+
+        if isinstance(error, CrawlerError):
+            return End(str(error), 1, str(error), final=False)
+        where = where_of(error)
+        text = f"start() failed: {type(error).__name__}: {error}{f' at {where}' if where else ''}"
+        return End(text, 1, text, final=False)
