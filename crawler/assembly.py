@@ -32,7 +32,7 @@ from crawler.frontier import MemoryFrontier, SQLiteFrontier
 from crawler.frontier.fingerprint import VERSION, Fingerprinter
 from crawler.linking import Linker
 from crawler.middleware import RetryMiddleware, wrap
-from crawler.outputs import ItemLog, Outputs
+from crawler.outputs import ItemLog, Outputs, check_target
 from crawler.pipelines import Chain
 from crawler.request import Request
 from crawler.robots import Robots
@@ -46,6 +46,7 @@ from crawler.scheduler import Scheduler
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.settings_layers import resolve
+from crawler.settings_values import statuses
 from crawler.spider import Spider
 from crawler.state import decode_value
 from crawler.urls import CanonicalRules
@@ -83,6 +84,10 @@ class Assembly:
         self._state = "starting"
         self._end: End | None = None
         self._choice: Choice | None = None
+        for target in self._targets:
+            if isinstance(target, str):
+                check_target(target, self.settings)
+        statuses(self.settings.accept_status)
         self._check_seeds()
 
     def _check_seeds(self) -> None:
@@ -160,8 +165,15 @@ class Assembly:
             linker=Linker(fingerprinter, scope, self._frontier.known, settings),
             committer=self._committer, counts=self.counts, emit=self.emit, seeds=self._urls,
         )  # fmt: skip
+        fetcher.seed_domains = self.engine.seed_domains  # where the settings' cookies go; grows as seeds come
         for url in spider.start_urls:
             self.engine.seeds.note_domain(url)
+
+    def give_up(self) -> None:
+        """A second signal: nothing is waited for, neither pages nor a reader of standard output."""
+        if self.engine is not None:
+            self.engine.stop_now()
+            self._outputs.give_up()
 
     # -- running
 

@@ -22,6 +22,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -239,10 +240,9 @@ def _plain(value: Any, path: str, level: int) -> Any:
         return _plain(plan.as_dict(value), path, level)
     try:
         _encode(value)
-    except OverflowError:
-        return value.isoformat()  # an aware datetime at the edge of the calendar
     except _CANNOT:
-        pass
+        if isinstance(value, datetime):  # an aware one whose instant is outside the calendar
+            return value.isoformat()
     else:
         return value
     try:

@@ -46,14 +46,14 @@ def read(path: Path) -> ConfigFile:
     """Reads a file that was asked for. Raises SettingsError: missing, no TOML, unknown tables."""
     try:
         text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    try:
+        return _checked(path, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(_syntax(path, text, str(error))) from None
-    return _checked(path, text, content)
 
 
 def read_if_ours(path: Path) -> ConfigFile | None:
@@ -65,7 +65,7 @@ def read_if_ours(path: Path) -> ConfigFile | None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    if not re.search(r"^\s*\[?\s*crawler\s*[].=]", text, re.MULTILINE):
+    if not re.search(r"^\s*(\[\s*crawler\b|crawler\s*[.=])", text, re.MULTILINE):
         return None
     config = read(path)
     return config if "crawler" in tomllib.loads(text) else None

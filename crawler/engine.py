@@ -96,6 +96,7 @@ class Engine:
         self._ended = asyncio.Event()
         self._interrupted = 0.0
         self._now = False
+        self._opened = False
         self._tasks: asyncio.TaskGroup | None = None
 
     # -- the run
@@ -110,6 +111,7 @@ class Engine:
             handing_out = tasks.create_task(self._hand_out(), name="hand-out")
             try:
                 if await self._patiently(self.hooks.opened()):
+                    self._opened = True  # a resumed run has pages to hand out: not before `opened` is through
                     drawing = tasks.create_task(self.seeds.draw(recovered.seeds_done), name="seeds")
                     end = await self._until_end()
                     drawing.cancel()
@@ -197,7 +199,7 @@ class Engine:
 
     def _mode(self) -> Mode:
         """What may be handed out: all, only what pages in flight are owed, or only their fetches."""
-        if self._end is not None or self.paused or self.held():
+        if not self._opened or self._end is not None or self.paused or self.held():
             return "fetches"
         if self._open >= self.settings.open_pages or self.committer.full:
             return "fetches"

@@ -10,6 +10,7 @@ timer and holds nothing.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class InnerFetches:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: dict[Entry, asyncio.Future[Response]] = {}
+        self._ages = itertools.count(-(1 << 62))  # before all pages, and no two alike
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -87,7 +89,7 @@ class InnerFetches:
         refused = self._engine.scope_of_scheme(request)
         if refused is not None:
             raise Skipped(refused[0], request, refused[1])
-        entry = Entry(0, b"", scheduling_host(request.url), request)
+        entry = Entry(0, b"", scheduling_host(request.url), request, next(self._ages))
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting[entry] = future
         self._engine.scheduler.fetch(entry)

@@ -45,7 +45,7 @@ _KEEP_OPEN: Final = 60.0  # seconds that pages of an origin that cannot be reach
 _LONGEST: Final = 3600.0  # seconds between two questions to an origin that keeps failing
 _HOPS: Final = 10
 _ORIGINS: Final = 50_000  # known at once; older ones are asked again when needed
-_RULES: Final = 300_000  # rules kept at once, over all origins: some 60 MB
+_RULES: Final = 200_000  # rules kept at once, over all origins: 100 MB at the very most
 _LARGE: Final = 50 * 1024  # parsed in a thread from here on
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 

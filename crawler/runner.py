@@ -170,8 +170,7 @@ class Crawl(Generic[T]):
             self._assembly.engine.stop(end)
 
     def _end_now(self) -> None:
-        if self._assembly.engine is not None:
-            self._assembly.engine.stop_now()
+        self._assembly.give_up()
 
     @contextlib.contextmanager
     def _handling_signals(self) -> Any:

@@ -6,8 +6,9 @@ Later layers win: defaults < config.toml [crawler] < the spider's `settings` < c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,16 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Values from one place. `text`: they came as text; `by_name`: the place names the key itself ("--delay")."""
+    """Values from one place. `text`: they came as text. `place` names a key of it in messages."""
 
     origin: str
     values: Mapping[str, object]
     text: bool = False
-    by_name: bool = False
+    place: Callable[[str], str] | None = None
+
+    def where(self, name: str) -> str:
+        """How a message names a key: "config.toml:3: [crawler] delay", "-s delay"."""
+        return self.place(name) if self.place is not None else f"{self.origin} {name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,12 @@ def resolve(
         file = config_file.read_if_ours(Path("config.toml"))
     values: dict[str, object] = {}
     origin = dict.fromkeys(field_types(), DEFAULT)
-    for layer, place in _layers(spider_class, file, env or {}, warnings):
-        _put(layer, place, values, origin)
-    if overrides:
-        _put(Layer("Crawl(settings=…)", overrides), "settings: {}", values, origin)
-    for layer in command_line:
-        _put(layer, layer.origin if layer.by_name else layer.origin + " {}", values, origin)
+    layers = _layers(spider_class, file, env or {}, warnings)
+    layers += [Layer("Crawl(settings=…)", overrides, place="settings: {}".format)] if overrides else []
+    for layer in [*layers, *command_line]:
+        for name, value in layer.values.items():
+            values[name] = checked(name, value, layer.where(name), text=layer.text)
+            origin[name] = layer.origin
     args = file.args_of(spider_class.name) if file is not None and spider_class is not None else {}
     if file is not None:
         _check_all(file)
@@ -86,31 +91,21 @@ def _layers(
     file: config_file.ConfigFile | None,
     env: Mapping[str, str],
     warnings: list[str],
-) -> list[tuple[Layer, Any]]:
-    """The layers below Python and the command line, lowest first; each with how messages name a key of it."""
-    layers: list[tuple[Layer, Any]] = []
+) -> list[Layer]:
+    """The layers below Python and the command line, lowest first."""
+    layers: list[Layer] = []
     if file is not None:
-        layers.append((Layer(f"{file.path} [crawler]", file.crawler), _places(file, "crawler")))
+        layers.append(Layer(f"{file.path} [crawler]", file.crawler, place=partial(file.place, "crawler")))
     if spider_class is not None:
-        name = spider_class.__name__
-        layers.append((Layer(f"{name}.settings", _own_settings(spider_class)), f'{name}.settings["{{}}"]'))
+        own = f"{spider_class.__name__}.settings"
+        layers.append(Layer(own, _own_settings(spider_class), place=(own + '["{}"]').format))
     if file is not None and spider_class is not None:
         table = f"spiders.{spider_class.name}"
-        layers.append((Layer(f"{file.path} [{table}]", file.of_spider(spider_class.name)), _places(file, table)))
-    for variable, (name, value) in _environment(env, warnings).items():
-        layers.append((Layer(variable, {name: value}, text=True), variable))
+        values = file.of_spider(spider_class.name)
+        layers.append(Layer(f"{file.path} [{table}]", values, place=partial(file.place, table)))
+    for variable, name, value in _environment(env, warnings):
+        layers.append(Layer(variable, {name: value}, text=True, place=variable.format))
     return layers
-
-
-def _places(file: config_file.ConfigFile, table: str) -> Any:
-    return lambda key: file.place(table, key)
-
-
-def _put(layer: Layer, place: Any, values: dict[str, object], origin: dict[str, str]) -> None:
-    for name, value in layer.values.items():
-        where = place(name) if callable(place) else place.format(name)
-        values[name] = checked(name, value, where, text=layer.text)
-        origin[name] = layer.origin
 
 
 def _own_settings(spider_class: type[Spider]) -> Mapping[str, object]:
@@ -121,23 +116,21 @@ def _own_settings(spider_class: type[Spider]) -> Mapping[str, object]:
     return own
 
 
-def _environment(env: Mapping[str, str], warnings: list[str]) -> dict[str, tuple[str, str]]:
-    """CRAWLER_* as (setting, text). Unknown names only warn: container platforms inject such names.
+def _environment(env: Mapping[str, str], warnings: list[str]) -> Iterator[tuple[str, str, str]]:
+    """CRAWLER_* as (variable, setting, text). Unknown names only warn: container platforms inject such names.
 
     An empty value counts as not set, as shells and compose files mean it.
     """
-    found: dict[str, tuple[str, str]] = {}
     for variable, value in sorted(env.items()):
         if not variable.startswith("CRAWLER_") or not value:
             continue
         name = variable.removeprefix("CRAWLER_").lower()
         if name in field_types():
-            found[variable] = (name, value)
+            yield variable, name, value
         else:
             guess = nearest(name)
             hint = f"did you mean CRAWLER_{guess.upper()}?" if guess else "it is ignored"
             warnings.append(f"{variable} is no setting: {hint}")
-    return found
 
 
 def _check_all(file: config_file.ConfigFile) -> None:
