@@ -67,13 +67,20 @@ class Cold:
         else:
             self._pending[name] = chains
 
-    def pop(self) -> tuple[str, Chains]:
-        """The host whose turn it is. Raises IndexError when there is none."""
+    def pop(self) -> tuple[str, int, int, Chains | None]:
+        """The host whose turn it is: name, -priority and id of its first page, and the others.
+
+        Raises IndexError when there is none.
+        """
         while True:
             name = self._queue.popleft()
             stale = self._stale.get(name)
             if stale is None:
-                return name, _chains(self._pending.pop(name))
+                known = self._pending.pop(name)
+                if isinstance(known, int):
+                    return name, 0, known // _DEPTHS, None
+                best = known.best[0]
+                return name, best, known.take(1)[0], known if known.count else None
             if stale == 1:
                 del self._stale[name]
             else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -26,7 +26,7 @@ RING, OVER, IDLE, BUSY, TIMED, ASLEEP, PUT_OFF, PARKED = range(8)
 def ranked(entry: Entry) -> Ranked:
     """The entry with its place in the order."""
     request = entry.request
-    return (-request.priority, request.depth, entry.age, entry.id, entry)
+    return (-request._options.priority, request._depth, entry.age, entry.id, entry)
 
 
 @dataclass(slots=True, frozen=True)
@@ -119,19 +119,18 @@ class Host:
         assert front is not None
         return front
 
-    def add(self, entry: Entry, room: int) -> None:
-        """A new page: into the window if it is among the best `room`, else into its chain."""
-        rank = ranked(entry)
+    def add(self, rank: Ranked, room: Callable[[], int]) -> None:
+        """A new page: into the window if it is among the best `room()`, else into its chain."""
         window = self.window
         if window and rank < window[-1]:
             insort(window, rank)
-            if len(window) > room:
+            if len(window) > room():
                 worst = window.pop()
                 self._chains().give_back(worst[:2], worst[3])
-        elif self.chains is None and len(window) < room:
+        elif self.chains is None and len(window) < room():
             window.append(rank)
         else:
-            self._chains().append(rank[:2], entry.id)
+            self._chains().append(rank[:2], rank[3])
 
     def restore(self, level: Level, ids: Sequence[int]) -> None:
         """Pages of an earlier process, older than any that is added."""

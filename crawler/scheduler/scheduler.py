@@ -85,7 +85,7 @@ class Scheduler:
         self._cold = Cold()
         self._order = Order(4 * settings.concurrency)
         self._favourites: Favourites | None = None  # only once there are two priorities
-        self._priority: int | None = None
+        self._level: int | None = None  # -priority of the first page ever
         self._resting: OrderedDict[Host, None] = OrderedDict()
         self._put_off: OrderedDict[Host, None] = OrderedDict()
         self._parked: dict[str, Host] = {}
@@ -103,26 +103,28 @@ class Scheduler:
     def add(self, entry: Entry) -> None:
         """A newly accepted page. Only the best of a host stay here, as many as its window holds; of
         the others the id."""
+        rank = ranked(entry)
         self.pending += 1
+        if rank[0] != self._level:
+            self._new_level(rank[0])
         host = self._hosts.get(entry.host)
-        if entry.request.priority != self._priority:
-            self._new_priority(-entry.request.priority)
         if host is None:
             if self._cold or len(self._order) >= _WARM:
-                self._add_cold(entry.host, entry.level, (entry.id,))
+                self._add_cold(entry.host, rank[:2], (entry.id,))
                 return
             host = self._warm(entry.host)
         host.pending += 1
-        host.add(entry, self._room())
-        self._place(host, None)
+        host.add(rank, self._room)
+        if host.where > OVER or self._favourites is not None:
+            self._place(host, None)
 
     def restore(self, host: str, level: Level, ids: Sequence[int]) -> None:
         """Pending pages of an earlier process, oldest first. Before any `add`."""
         if not ids:
             return
         self.pending += len(ids)
-        if -level[0] != self._priority:
-            self._new_priority(level[0])
+        if level[0] != self._level:
+            self._new_level(level[0])
         warm = self._hosts.get(host)
         if warm is None:
             self._add_cold(host, level, ids)
@@ -133,13 +135,19 @@ class Scheduler:
 
     def give_back(self, entry: Entry) -> None:
         """A retry or the target of a redirect: waits for `entry.due`, then stands where its `age` puts it."""
+        if not entry.id:  # the retry of a fetch: it is no page, and stands where fetches stand
+            if entry.due > self._clock():
+                self._timer.wait_for(entry.due, entry)
+            else:
+                self.fetch(entry)
+            return
         host = self._warm(entry.host)
         self.pending += 1
         self._owed += 1
         host.pending += 1
         host.owed += 1
-        if entry.request.priority != self._priority:
-            self._new_priority(-entry.request.priority)
+        if entry.level[0] != self._level:
+            self._new_level(entry.level[0])
         now = self._clock()
         if entry.due > now:
             self._timer.wait_for(entry.due, entry)
@@ -388,6 +396,9 @@ class Scheduler:
     def _wake_due(self, now: float) -> None:
         for target in self._timer.due(now):
             if isinstance(target, Entry):
+                if not target.id:
+                    self.fetch(target)
+                    continue
                 host = self._warm(target.host)
                 host.returned(target)
             elif self._hosts.get(target.name) is target:
@@ -416,7 +427,7 @@ class Scheduler:
     def _choose(self, mode: Mode, now: float) -> Host | None:
         if mode != "all":
             return self._order.next_fetching() if mode == "fetches" else self._order.next_owing()
-        if self._cold and len(self._order) < _WARM:
+        if self._cold and len(self._order) <= _WARM - _STEP:
             self._promote(now)
         share = self._share()
         if self._favourites is not None and self._turn % 8 == 7:
@@ -446,17 +457,21 @@ class Scheduler:
             ids = host.chains.take(self._room())
             if not host.chains.count:
                 host.chains = None
-            entries = self._bodies(ids)
-            gone = len(ids) - len(entries)
-            host.pending -= gone
-            self.pending -= gone
-            for entry in entries:
-                if entry.due > now:
-                    self._timer.wait_for(entry.due, entry)
-                    host.owed += 1
-                    self._owed += 1
-                else:
-                    host.window.append(ranked(entry))
+            self._take_in(host, self._bodies(ids), len(ids), now)
+
+    def _take_in(self, host: Host, entries: Sequence[Entry], asked: int, now: float) -> None:
+        """What came of the `asked` ids goes into the window; the rest are no pages any more."""
+        gone = asked - len(entries)
+        host.pending -= gone
+        self.pending -= gone
+        for entry in entries:
+            if entry.due > now:
+                self._timer.wait_for(entry.due, entry)
+                host.owed += 1
+                self._owed += 1
+            else:
+                host.window.append(ranked(entry))
+        if asked > 1:
             host.window.sort()
 
     # -- cold and warm
@@ -484,13 +499,23 @@ class Scheduler:
         return host
 
     def _promote(self, now: float) -> None:
-        """Cold hosts come into the ring, unless those before them were put off at the gate."""
-        if self._begin > now:
+        """Cold hosts come into the ring, with their first pages, which are read in one call. None
+        does while others are put off at the gate."""
+        if self._begin > now or self._put_off:
             return
-        for _ in range(_STEP):
-            if not self._cold or self._put_off or len(self._order) >= _WARM:
-                return
-            self._enter(self._host_of(*self._cold.pop()))
+        hosts: dict[int, Host] = {}
+        for _ in range(min(_STEP, len(self._cold))):
+            name, level, id, others = self._cold.pop()
+            hosts[id] = host = self._host_of(name, others)
+            host.pending += 1
+            host.favourite = level if self._favourites is not None else None
+        entries = {entry.id: entry for entry in self._bodies(list(hosts))}
+        for id, host in hosts.items():
+            self._take_in(host, [entries[id]] if id in entries else [], 1, now)
+            if host.has_work:
+                self._enter(host)
+            else:
+                self._place(host, now)
 
     def _enter(self, host: Host) -> None:
         """A host that was cold, into the ring."""
@@ -516,10 +541,10 @@ class Scheduler:
 
     # -- the best priority
 
-    def _new_priority(self, level: int) -> None:
+    def _new_level(self, level: int) -> None:
         """Notes the first priority; at the second one the favourites begin."""
-        if self._priority is None:
-            self._priority = -level
+        if self._level is None:
+            self._level = level
         elif self._favourites is None:
             self._favourites = Favourites()
             for host in self._hosts.values():
