@@ -32,6 +32,7 @@ class Linker:
         self._scope = scope
         self._known = known
         self._max_links = settings.max_links
+        self._fragments = settings.canonical_fragment
 
     def link(
         self, parent: Entry | None, requests: Iterable[tuple[int, Request]], outcome: Outcome
@@ -59,6 +60,8 @@ class Linker:
             if refused is not None:
                 skips.append((request, Skip(request._url, *refused, url, key)))
                 continue
+            if "#" in request._url:
+                request = self._as_one_page(request)
             found.append(Found(key, scheduling_host(request._url), request))
         if duplicates:
             outcome.counters["duplicates"] = outcome.counters.get("duplicates", 0) + duplicates
@@ -82,8 +85,18 @@ class Linker:
         if refused is not None:
             reason, detail = refused
             return Skip(request._url, reason, f"{detail}; redirected from {page.request._url}", page.request._url, key)
+        request = self._as_one_page(request)
         outcome.found.append(Found(key, scheduling_host(request._url), request, page.age))
         return None
+
+    def _as_one_page(self, request: Request) -> Request:
+        """Without a fragment that makes no other page: which link came first must not show in the items."""
+        url, mark, fragment = request._url.partition("#")
+        if not mark or self._fragments == "keep" or (self._fragments == "hashbang" and fragment.startswith("!")):
+            return request
+        request = request._copy()
+        request._url = url
+        return request
 
     def _chain(self, page: Entry) -> set[bytes]:
         request = page.request

@@ -26,7 +26,7 @@ _TARGETS = {
     "entity.html": "a link with an entity",
     "upper.html": "a link in capitals",
     "map.html": "an area of an image map",
-    "based.html": "a link relative to <base>",
+    "below/based.html": "a link relative to <base>",
 }
 _QUERY = "query.html"
 
@@ -48,8 +48,8 @@ class Links:
         if not name:
             return Page(document(self.title, _list(base)).encode())
         if name == "base.html":
-            main = '<h1>Links with a base</h1>\n<p><a href="based.html">based</a> <a href="#top">top</a></p>'
-            return Page(document("Links with a base", main, head='<base href="/links/">').encode())
+            main = '<h1>Links with a base</h1>\n<p><a href="based.html">one floor below</a></p>'
+            return Page(document("Links with a base", main, head='<base href="below/">').encode())
         if name == _QUERY:
             pairs = ", ".join(f"{key} = {value}" for key, value in sorted(query.items()))
             return _target("a link with a query", pairs)

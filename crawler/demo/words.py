@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from random import Random
+from unicodedata import normalize
 
 __all__ = ["CATEGORIES", "FOREIGN", "person", "sentence", "slug_of", "title"]
 
@@ -44,6 +45,8 @@ _FAMILY = (
 _WHO = ("A traveller", "The gardener", "An old friend", "The night clerk", "A retired captain", "Her youngest sister")
 _DOES = ("discovers", "misplaces", "inherits", "refuses to sell", "cannot forget", "quietly repairs", "writes about")
 _WHEN = ("before the first snow", "on the wrong train", "at the edge of town", "after forty years", "without a word")
+
+_STROKES = str.maketrans("øł", "ol")  # what no decomposition takes apart
 
 FOREIGN = {
     "ru": (
@@ -89,6 +92,7 @@ def sentence(dice: Random) -> str:
 
 
 def slug_of(text: str) -> str:
-    """The ASCII part of a text as it stands in a URL; "book" where nothing is left of it."""
-    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower())
+    """A text as it stands in a URL: ASCII, accents left out; "book" where nothing is left of it."""
+    letters = normalize("NFKD", text.lower().translate(_STROKES)).encode("ascii", "ignore").decode()
+    plain = "".join(c if c.isalnum() else "-" for c in letters)
     return "-".join(part for part in plain.split("-") if part) or "book"

@@ -1,15 +1,18 @@
 """Cookies: one jar for each session name, and the header that goes with a request.
 
-aiohttp's own session has a single jar and quotes values anew, so it is given none: the header is
-written here, with each value as the server sent it. On top of aiohttp's jar, which knows domains, paths
-and dates, stand the rules that it leaves out: no cookie for a whole public suffix, the `__Secure-` and
-`__Host-` prefixes (RFC 6265bis §4.1.3, §5.6). A crawl that meets no cookie has no jar and pays one
-look into an empty dict a page.
+aiohttp's own session has a single jar and writes values anew, so it is given none. Here Set-Cookie is
+read as browsers read it (RFC 6265bis §5.6: any name and value, sent back as they came), and the rules
+that aiohttp's jar leaves out are kept: no cookie for a whole public suffix, the `__Secure-` and `__Host-`
+prefixes. What goes to which host and path until when, and how many are kept, is the jar's. A crawl that
+meets no cookie has no jar and pays one look into an empty dict a page.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
+from http.cookies import Morsel
+from typing import Final
 
 from aiohttp import CookieJar
 from yarl import URL
@@ -17,6 +20,10 @@ from yarl import URL
 from crawler.urls import registrable_domain
 
 __all__ = ["Cookies"]
+
+_LONGEST: Final = 4096  # name and value, in bytes (RFC 6265bis §5.6)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_EPOCH: Final = re.compile(r"\b(?:19)?70\b")
 
 
 class Cookies:
@@ -27,6 +34,10 @@ class Cookies:
         self._everywhere = dict(everywhere)
         self._jars: dict[str, CookieJar] = {}
 
+    def quiet(self, session: str) -> bool:
+        """Whether `header` has nothing to add to a request without cookies of its own."""
+        return not self._everywhere and session not in self._jars
+
     def header(self, session: str, url: URL, own: Iterable[tuple[str, str]] = ()) -> str:
         """The Cookie header, "" for none: the settings' cookies, the session's, the request's own;
         of one name the last of these is sent."""
@@ -35,55 +46,61 @@ class Cookies:
             found.update(self._everywhere)
         jar = self._jars.get(session)
         if jar is not None:
-            found.update((name, morsel.coded_value) for name, morsel in jar.filter_cookies(url).items())
+            found.update((name, morsel.value) for name, morsel in jar.filter_cookies(url).items())
         found.update(own)
-        return "; ".join(f"{name}={value}" for name, value in found.items())
-
-    def quiet(self, session: str) -> bool:
-        """Whether `header` has nothing to add to a request without cookies of its own."""
-        return not self._everywhere and session not in self._jars
+        return "; ".join(f"{name}={value}" if name else value for name, value in found.items())
 
     def store(self, session: str, url: URL, headers: Sequence[str]) -> None:
-        """Keeps what Set-Cookie headers of an answer from `url` say, as far as it may say it."""
-        kept = [kept for header in headers if (kept := _admitted(header, url))]
+        """Keeps what the Set-Cookie headers of an answer from `url` say, as far as it may say it."""
+        kept = [(morsel.key, morsel) for header in headers if (morsel := _read(header, url)) is not None]
         if not kept:
             return
         jar = self._jars.get(session)
         if jar is None:
             # unsafe: hosts that are addresses have cookies too, as in browsers (and on loopback)
             jar = self._jars[session] = CookieJar(unsafe=True, quote_cookie=False)
-        jar.update_cookies_from_headers(kept, url)
+        jar.update_cookies(kept, url)
 
     def _is_ours(self, url: URL) -> bool:
         return self.domains is None or registrable_domain(url.host_subcomponent or "") in self.domains
 
 
-def _admitted(header: str, url: URL) -> str:
-    """The header as far as it may be kept, "" for not at all."""
-    parts = header.split(";")
-    domain, secure, path = "", False, ""
-    for attribute in parts[1:]:
-        key, _, value = attribute.partition("=")
-        match key.strip().lower():
-            case "domain":
-                domain = value.strip().lower().removeprefix(".").rstrip(".")
-            case "path":
-                path = value.strip()
-            case "secure":
-                secure = True
-    prefix = parts[0].partition("=")[0].strip().lower()
-    safe = secure and url.scheme == "https"
+def _read(header: str, url: URL) -> Morsel[str] | None:
+    """One Set-Cookie header; None for one that may not be kept."""
+    pair, *rest = header.split(";")
+    name, equals, value = pair.partition("=")
+    if not equals:
+        name, value = "", pair
+    name, value = name.strip(), value.strip()
+    if _CONTROL.search(header) or not (name or value) or len(name) + len(value) > _LONGEST:
+        return None
+    attributes: dict[str, str] = {}
+    for part in rest:
+        key, _, text = part.partition("=")
+        attributes[key.strip().lower()] = text.strip()
+    domain = attributes.get("domain", "").lower().removeprefix(".").rstrip(".")
+    safe = "secure" in attributes and url.scheme == "https"
+    prefix = (name or value).lower()  # also of a nameless one, which a server would read as a name
     if prefix.startswith("__secure-") and not safe:
-        return ""
-    if prefix.startswith("__host-") and not (safe and path == "/" and not domain):
-        return ""
+        return None
+    if prefix.startswith("__host-") and not (safe and attributes.get("path") == "/" and not domain):
+        return None
     if domain and _is_suffix(domain):
         # "Domain=co.uk" from books.co.uk would go to every shop of the country. From the very host that
-        # is the suffix (github.io) it is a cookie of that host alone (RFC 6265 §5.3, step 5).
+        # is the suffix (github.io) it is a cookie of that host alone.
         if domain != url.raw_host:
-            return ""
-        return ";".join(part for part in parts if part.partition("=")[0].strip().lower() != "domain")
-    return header
+            return None
+        domain = ""
+    morsel: Morsel[str] = Morsel()
+    # Not `set()`: that refuses names which browsers take.
+    morsel.__setstate__({"key": name, "value": value, "coded_value": value})  # type: ignore[attr-defined]
+    morsel["domain"], morsel["path"] = domain, attributes.get("path", "")
+    morsel["secure"] = "secure" in attributes
+    expires = attributes.get("expires", "")
+    # How most servers delete a cookie is the first second of 1970, which aiohttp's jar takes for no date.
+    gone = "max-age" not in attributes and _EPOCH.search(expires)
+    morsel["max-age"], morsel["expires"] = ("0", "") if gone else (attributes.get("max-age", ""), expires)
+    return morsel
 
 
 def _is_suffix(domain: str) -> bool:

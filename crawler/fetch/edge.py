@@ -200,8 +200,9 @@ _OLD_TLS: Final = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "DH_K
 
 
 def _tls(error: ssl.SSLError, place: Place, attempt: Attempt) -> _Verdict:
-    found = next((link for link in _chain(error) if isinstance(link, ssl.SSLError) and link.reason), error)
-    reason = found.reason or ""
+    # aiohttp's own SSL errors have OpenSSL's behind them, and not its attributes.
+    found = next((link for link in _chain(error) if getattr(link, "reason", None)), error)
+    reason = getattr(found, "reason", None) or ""
     if attempt.phase not in ("dns", "connect", "tls"):
         return BadResponse, f"the TLS connection to {place} broke: {_reason(reason)}"
     if reason in _NOT_TLS:

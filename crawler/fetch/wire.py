@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import re
 import socket
 import ssl
 import time
 from contextvars import ContextVar
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from aiohttp import ClientOSError, ClientRequest, ClientResponse, ClientTimeout, ServerDisconnectedError, TCPConnector
 from aiohttp.client_proto import ResponseHandler
@@ -78,7 +77,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 _BODILESS: Final = (b"204", b"304")
-_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
+_LENGTH: Final = b"\r\ncontent-length:"
 
 
 class _Protocol(ResponseHandler):
@@ -90,16 +89,23 @@ class _Protocol(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """The next bytes from the server."""
-        if data.startswith(b"HTTP/1.") and (head := data.find(b"\r\n\r\n") + 4) >= 4:
-            if data[9:12] in _BODILESS:
-                end = head
-            else:
-                length = _LENGTH.search(data, 0, head)
-                end = head + int(length[1]) if length is not None else len(data)
-            if end < len(data):
-                self.force_close()
-                data = data[:end]
+        if data.startswith(b"HTTP/1.") and (end := _end_of_answer(data)) < len(data):
+            self.force_close()
+            data = data[:end]
         super().data_received(data)
+
+
+def _end_of_answer(data: bytes) -> int:
+    """Where an answer that begins here must end; the end of the data where that cannot be told."""
+    body = data.find(b"\r\n\r\n") + 4
+    if body < 4:
+        return len(data)
+    if data[9:12] in _BODILESS:
+        return body
+    head = data[:body].lower()
+    at = head.find(_LENGTH) + len(_LENGTH)
+    length = head[at : head.find(b"\r", at)].strip() if at >= len(_LENGTH) else b""
+    return body + int(length) if length.isdigit() and len(length) < 16 else len(data)
 
 
 class Connector(TCPConnector):
@@ -112,7 +118,8 @@ class Connector(TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # The one name of aiohttp's insides that is used here; tests/fetch fails if it moves.
-        self._factory = functools.partial(_Protocol, loop=asyncio.get_running_loop())
+        make = functools.partial(_Protocol, loop=asyncio.get_running_loop())
+        self._factory = cast("functools.partial[ResponseHandler]", make)
 
     async def connect(self, req: ClientRequest, traces: list[Any], timeout: ClientTimeout) -> Connection:
         """A connection for one attempt: as aiohttp gives them, but a kept one only if it is clean."""

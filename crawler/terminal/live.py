@@ -62,10 +62,9 @@ class LiveView:
         elif size.width < before.width:
             self._mend(self._live, before, size)
         self._live.update(picture)
-        if self._waiting:
-            self._print_waiting()  # paints the panel as well
-        else:
+        with self._console:  # one write for both; the new panel first, or printing would paint the old one again
             self._live.refresh()
+            self._print_waiting()
 
     def end(self, stats: Stats, line: Line, *, summary: bool) -> None:
         """The panel goes; the summary takes its place."""

@@ -281,3 +281,29 @@ async def test_priorities_and_depth_within_a_host(site: Site, fast: dict[str, An
         site.pages[f"/{n}"] = page()
     await run(Ordered, settings={**fast, "concurrency": 1})
     assert order[1:] == [path for path in ("/3", "/2", "/1", "/0") if path in order[1:]]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "urls"),
+    [
+        ("drop", ["/", "/a"]),
+        ("hashbang", ["/", "/a", "/a#!one", "/a#!two"]),
+        ("keep", ["/", "/a#!one", "/a#!two", "/a#x", "/a#y"]),
+    ],
+)
+async def test_fragments_are_one_page_unless_a_setting_says_otherwise(
+    site: Site, fast: dict[str, Any], fragment: str, urls: list[str]
+) -> None:
+    site.pages["/"] = page("/a#x", "/a#y", "/a#!one", "/a#!two")
+    site.pages["/a"] = page()
+
+    class Urls(Spider):
+        name = "urls"
+        start_urls = [f"{site.url}/"]
+
+        async def parse(self, response: Response) -> AsyncIterator[Any]:
+            yield {"url": response.url.removeprefix(site.url)}
+            yield response.follow_all("a")
+
+    result = await run(Urls, settings={**fast, "canonical_fragment": fragment})
+    assert sorted(item["url"] for item in items_of(result)) == urls
