@@ -13,7 +13,8 @@ LOCKED := $(PIP) install --require-hashes --only-binary :all: -r
 
 run: $(VENV)/.run  ## crawl the practice site
 	$(BIN)/crawler run spiders/bookstore.py
-	@echo "The results are in runs/bookstore/: the newest directory there has items.jsonl and stats.json."
+	@echo
+	@echo "The books are in $$(ls -td runs/bookstore/*/ | head -n 1)items.jsonl, one JSON object a line."
 	@echo "As a table: $(BIN)/crawler export last -o books.csv"
 
 test: $(VENV)/.test  ## what every change must pass, within four minutes

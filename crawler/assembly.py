@@ -131,7 +131,7 @@ class Assembly:
         self._log = ItemLog(directory.log, durable=settings.durability == "strict")
         stack.callback(self._log.close)
         self._log.cut(recovered.log_end)
-        self.counts.restore(recovered.counters)
+        self.counts.restore(recovered.counters, recovered.meta.get("said"))
         spider.state.data = {key: decode_value(raw) for key, raw in recovered.state.items()}
         cursors = {
             name.removeprefix("output/"): raw for name, raw in recovered.meta.items() if name.startswith("output/")
@@ -274,6 +274,9 @@ class Assembly:
         assert self.engine is not None
         group.meta.update({f"output/{name}": raw for name, raw in self._outputs.cursors().items()})
         group.hosts.update(self.engine.scheduler.waits())
+        said = self.counts.unsaid()
+        if said is not None:
+            group.meta["said"] = said
         if self._choice is not None and self._choice.resumed and group.number == self._recovered.commit + 1:
             group.meta.update({"ended": b"", "published": b"", "stopped": b""})
 
@@ -292,6 +295,10 @@ class Assembly:
         """Events for the faces; a face that raises is a bug of ours and ends the crawl."""
         self._emit(event)
 
+    def _robots_count(self) -> dict[str, int]:
+        fetched = self.engine.robots.fetched if self.engine is not None else 0
+        return {"robots": fetched} if fetched else {}
+
     def stats(self) -> Stats:
         """The numbers at this moment."""
         counts, engine = self.counts, self.engine
@@ -308,7 +315,7 @@ class Assembly:
             exit_code=end.code if end else None,
             started=counts.started,
             seconds=counts.seconds,
-            counters=dict(sorted(counts.total.items())),
+            counters=dict(sorted({**counts.total, **self._robots_count()}.items())),
             pages_per_second=now,
             pages_per_second_mean=mean,
             pending=scheduler.pending if scheduler else 0,

@@ -59,7 +59,8 @@ def read(path: Path) -> ConfigFile:
 def read_if_ours(path: Path) -> ConfigFile | None:
     """Reads the file of the working directory; None where there is none or it has no [crawler] table.
 
-    Many programs keep a config.toml: one that is not ours is left alone, broken or not.
+    Many programs keep a config.toml: one that is not ours is left alone, broken or not. One that is
+    broken and has a line like our table's header counts as ours, and stops.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -77,6 +77,11 @@ class Stats(msgspec.Struct, frozen=True):
     """Callback name to the longest time, in seconds, that it blocked the loop."""
 
 
+class _Said(msgspec.Struct):
+    examples: dict[str, Example]
+    warnings: list[str]
+
+
 class Counts:
     """The live counters of one crawl."""
 
@@ -88,11 +93,24 @@ class Counts:
         self.blocked: dict[str, float] = {}
         self.started = time.time()
         self._clock = time.monotonic()
+        self._said = (0, 0)
         self._recent: deque[tuple[float, int]] = deque(maxlen=256)
 
-    def restore(self, counters: Mapping[str, int]) -> None:
-        """Takes up the committed counters of earlier processes."""
+    def restore(self, counters: Mapping[str, int], said: bytes | None) -> None:
+        """Takes up what earlier processes committed: counters, and what `unsaid` gave."""
         self.total = dict(counters)
+        if said:
+            kept = msgspec.msgpack.decode(said, type=_Said)
+            self.examples, self.warnings = kept.examples, kept.warnings
+            self._said = (len(self.examples), len(self.warnings))
+
+    def unsaid(self) -> bytes | None:
+        """Examples and warnings for the next commit; None while there are no new ones."""
+        size = (len(self.examples), len(self.warnings))
+        if size == self._said:
+            return None
+        self._said = size
+        return msgspec.msgpack.encode(_Said(self.examples, self.warnings))
 
     def add(self, counters: Mapping[str, int]) -> None:
         """Counts what an accepted outcome brings."""

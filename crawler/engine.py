@@ -333,7 +333,8 @@ class Engine:
         """Nothing is handed out any more; a later call with a graver end replaces the first."""
         if self._end is None:
             self._end = end
-            self.emit(Stopping(end.reason))
+            if end.reason != "complete":
+                self.emit(Stopping(end.reason))
         elif self._end.code != 1 and (end.code == 1 or (end.interrupted and self._pages)):
             self._end = end
         if end.interrupted and not self._interrupted:

@@ -90,6 +90,7 @@ class AttrsChild(Attrs):
 class Colour(enum.Enum):
     RED = "red"
     HALF = 0.5
+    HUGE = 2**70
 
 
 class Text(str):
@@ -202,6 +203,7 @@ def circle() -> Any:
 IMPOSSIBLE = [
     (2**64, r"Plain\.title is an int of more than 64 bits"),
     ({"a": [1, -(2**63) - 1]}, r"Plain\.title\.a\[1\] is an int of more than 64 bits"),
+    (Colour.HUGE, r"Plain\.title is an int of more than 64 bits"),
     (object(), r"Plain\.title is a object, which has no form"),
     ([1, 1j], r"Plain\.title\[1\] is a complex"),
     (Selector("<p>x</p>").css("p"), r"Plain\.title\[0\] is a Selector: take its text with \.get\(\)"),

@@ -70,6 +70,14 @@ def test_a_config_toml_of_another_program_is_left_alone(
     assert resolve(use_files=True).settings == Settings()
 
 
+def test_a_config_toml_of_ours_that_is_broken_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in ("[crawler\n", "[crawler]\ndelay =\n"):
+        config(tmp_path, text)
+        with pytest.raises(SettingsError, match=r"config\.toml:\d: no valid TOML"):
+            resolve(use_files=True)
+
+
 def test_arguments_of_a_spider_come_from_its_table(tmp_path: Path) -> None:
     path = config(tmp_path, '[crawler]\n[spiders.books.args]\nurl = "x"\n[spiders.other.args]\nurl = "y"\n')
     assert resolve(Books, config=path).args == {"url": "x"}
@@ -130,7 +138,7 @@ def test_a_config_file_asked_for_must_be_there(tmp_path: Path) -> None:
         (Layer("-s", {"dela": "1"}, text=True), "-s dela: no such setting; did you mean delay?"),
         (Layer("-s", {"zzz": "1"}, text=True), "-s zzz: no such setting; `crawler settings` lists them all"),
         (Layer("-s", {"max_body": "3x"}, text=True), '-s max_body = "3x": it must be a whole number, at least 1'),
-        (Layer("--delay", {"delay": "x"}, text=True, by_name=True), '--delay = "x": it must be a number'),
+        (Layer("--delay", {"delay": "x"}, text=True, place="--delay".format), '--delay = "x": it must be a number'),
     ],
 )  # fmt: skip
 def test_a_mistake_on_the_command_line_names_the_flag(layer: Layer, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import ClientOSError
@@ -15,10 +16,21 @@ if TYPE_CHECKING:
 
     from crawler.fetch.wire import WireResponse
 
-__all__ = ["read_body"]
+__all__ = ["read_body", "whole_body"]
 
 _AT_ONCE: Final = 64 * 1024  # decoded in one call, at most; of packed data in `gunzip` as well
 _LONG: Final = 1024 * 1024  # decoded bytes after which others get their turn
+
+
+def whole_body(answer: WireResponse, limit: int) -> bytes | None:
+    """The body where it came in one piece with its headers, uncoded and small; else None: `read_body`.
+
+    Most pages of a fast server; saves two coroutines, 1 µs.
+    """
+    content, headers = answer.content, answer.headers
+    if not content.is_eof() or content.total_bytes > limit or "Content-Encoding" in headers:
+        return None
+    return content.read_nowait() if _is_framed(headers) else None
 
 
 async def read_body(answer: WireResponse, limit: int, cut: bool) -> bytes:
@@ -36,23 +48,18 @@ async def read_body(answer: WireResponse, limit: int, cut: bool) -> bytes:
             raise OverLimit(limit, announced)
     body = await (_coded(content, chain, limit, cut) if chain else _plain(content, limit, cut))
     lost = answer.protocol.exception()
-    if isinstance(lost, ClientOSError) and not _is_framed(answer):
+    if isinstance(lost, ClientOSError) and not _is_framed(answer.headers):
         # A body that ends with its connection is whole if the connection was closed, not if it
         # broke (RFC 9112 §8); aiohttp takes both for its end.
         raise lost
     return body
 
 
-def _is_framed(answer: WireResponse) -> bool:
-    return "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers
+def _is_framed(headers: Mapping[str, str]) -> bool:
+    return "Content-Length" in headers or "Transfer-Encoding" in headers
 
 
 async def _plain(content: StreamReader, limit: int, cut: bool) -> bytes:
-    if content.is_eof():  # it came in one piece with its headers
-        body = content.read_nowait()
-        if len(body) <= limit:
-            return body
-        return _cut(body, limit, cut)
     pieces, size = [], 0
     while piece := await content.readany():
         pieces.append(piece)

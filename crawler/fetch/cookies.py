@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from http.cookies import Morsel
+from http.cookies import CookieError, Morsel
 from typing import Final
 
 from aiohttp import CookieJar
@@ -91,15 +91,18 @@ def _read(header: str, url: URL) -> Morsel[str] | None:
         if domain != url.raw_host:
             return None
         domain = ""
+    expires, age = attributes.get("expires", ""), attributes.get("max-age", "")
+    if not age and _EPOCH.search(expires):
+        # How most servers delete a cookie: the first second of 1970, which aiohttp's jar takes for no date.
+        expires, age = "", "0"
     morsel: Morsel[str] = Morsel()
-    # Not `set()`: that refuses names which browsers take.
-    morsel.__setstate__({"key": name, "value": value, "coded_value": value})  # type: ignore[attr-defined]
-    morsel["domain"], morsel["path"] = domain, attributes.get("path", "")
+    try:
+        # Not `set()`: that refuses names which browsers take.
+        morsel.__setstate__({"key": name, "value": value, "coded_value": value})  # type: ignore[attr-defined]
+        morsel.update({"domain": domain, "path": attributes.get("path", ""), "expires": expires, "max-age": age})
+    except CookieError:  # newer Pythons refuse a few characters more
+        return None
     morsel["secure"] = "secure" in attributes
-    expires = attributes.get("expires", "")
-    # How most servers delete a cookie is the first second of 1970, which aiohttp's jar takes for no date.
-    gone = "max-age" not in attributes and _EPOCH.search(expires)
-    morsel["max-age"], morsel["expires"] = ("0", "") if gone else (attributes.get("max-age", ""), expires)
     return morsel
 
 

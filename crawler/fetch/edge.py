@@ -63,7 +63,7 @@ def failure(error: Exception, request: Request, attempt: Attempt, timeout: Clien
 
 
 class Place:
-    """The server's name as people write it: the host, and the port where it is not the usual one."""
+    """The server of a URL, by host and port."""
 
     def __init__(self, url: str) -> None:
         scheme, _, rest = url.partition("://")
@@ -104,7 +104,7 @@ def _judge(error: Exception, place: Place, attempt: Attempt, timeout: ClientTime
         case aiohttp.NonHttpUrlClientError():
             return Refused, "the URL cannot be asked: only http and https are fetched"
         case aiohttp.ClientConnectorDNSError():
-            return DNSFailed, _no_address(error.os_error, place)
+            return DNSFailed, _no_address(error.os_error, error.host)
         case aiohttp.ClientConnectorCertificateError():
             return TLSFailed, _certificate(error.certificate_error, place)
         case ssl.SSLError():
@@ -119,11 +119,11 @@ def _judge(error: Exception, place: Place, attempt: Attempt, timeout: ClientTime
             return _cut_short(error, place, attempt)
         case aiohttp.ClientResponseError():
             return _not_http(error, place)
-        case UnicodeError() if attempt.phase == "dns":
+        case UnicodeError() if attempt.phase == "dns" and not attempt.reused:
             return DNSFailed, f"{place.host} cannot be looked up: it is no host name"
         case aiohttp.ClientConnectionError() | OSError():
             return _broken_off(error, place, attempt)
-        case ValueError() | LookupError() if attempt.phase == "dns":
+        case ValueError() | LookupError() if attempt.phase not in ("headers", "body"):
             return Refused, f"the request to {place} cannot be sent: {error or type(error).__name__}"
         case _:
             return BadResponse, f"{place} gave an answer that cannot be read: {type(error).__name__}"
@@ -135,12 +135,12 @@ def _judge(error: Exception, place: Place, attempt: Attempt, timeout: ClientTime
 _NO_NAME: Final = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
-def _no_address(error: OSError, place: Place) -> str:
+def _no_address(error: OSError, host: str) -> str:
     if error.errno == socket.EAI_AGAIN:
-        return f"no answer from the name servers for {place.host}"
+        return f"no answer from the name servers for {host}"
     if error.errno in _NO_NAME:
-        return f"{place.host} has no address: the name is not known"
-    return f"{place.host} has no address: {_words(error)}"
+        return f"{host} has no address: the name is not known"
+    return f"{host} has no address: {_words(error)}"
 
 
 _ERRNO: Final = {

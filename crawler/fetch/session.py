@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from crawler.errors import BadResponse, Refused, SettingsError
-from crawler.fetch.body import read_body
+from crawler.fetch.body import read_body, whole_body
 from crawler.fetch.cookies import Cookies
 from crawler.fetch.decode import ACCEPT_ENCODING, Broken
 from crawler.fetch.edge import NETWORK, OverLimit, Place, failure, one_line
@@ -154,7 +154,9 @@ class AiohttpFetcher:
                 )  # fmt: skip
             if "Set-Cookie" in answer.headers:
                 self._cookies.store(options.session, url, answer.headers.getall("Set-Cookie"))
-            body = await read_body(answer, limit, cut)
+            body = whole_body(answer, limit)
+            if body is None:
+                body = await read_body(answer, limit, cut)
             whole = True
         except (KeyError, IndexError):  # LookupErrors, but of a bug and not of a codec
             raise

@@ -127,10 +127,9 @@ class Scheduler:
         host = self._places.warm(entry.host)
         if host.where == PARKED:
             self._refused.append(Handout(entry, "parked"))
-            self._places.place(host, None)
         else:
             host.fetches.append(entry)
-            self._places.place(host, None)
+        self._places.place(host, None)
 
     # -- handing out
 
@@ -146,7 +145,7 @@ class Scheduler:
             return self._refused.popleft()
         if self._places.put_off and not self._gate.full:
             self._places.call_back(now)
-        while (host := self._places.choose(mode, now)) is not None:
+        while (host := self._choose(mode, now)) is not None:
             if mode == "all" and not host.window and host.chains is not None and not host.fetches:
                 self._refill(host, now)
             entry = host.first(mode == "all")

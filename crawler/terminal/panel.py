@@ -88,11 +88,15 @@ def _gains(stats: Stats, width: int) -> Text:
     retries, failed = counters.get("retries", 0), failures(stats)
     return _cells(
         width,
-        (count(counters.get("pages", 0)), "pages", "bold"),
-        (count(counters.get("items", 0)), "items", "bold"),
-        (count(retries), "retries", "yellow" if retries else ""),
-        (count(failed), "errors", "bold red" if failed else ""),
+        _counted(counters.get("pages", 0), "page", "pages", "bold"),
+        _counted(counters.get("items", 0), "item", "items", "bold"),
+        _counted(retries, "retry", "retries", "yellow" if retries else ""),
+        _counted(failed, "error", "errors", "bold red" if failed else ""),
     )
+
+
+def _counted(n: int, one: str, many: str, style: str) -> tuple[str, str, str]:
+    return count(n), one if n == 1 else many, style
 
 
 def _cells(width: int, *cells: tuple[str, str, str]) -> Text:

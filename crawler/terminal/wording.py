@@ -60,7 +60,7 @@ def _about(url: str, text: str) -> str:
 def _started(event: events.Started) -> Line:
     verb = "goes on" if event.resumed else "begins"
     text = f"{clean(event.spider)}: run {clean(event.run)} {verb} in {short_path(event.path)}"
-    return Line(INFO, "started", f"{text}; {_sentence(event.note)}" if event.note else text)
+    return Line(INFO, "started", text if event.note in text else f"{text}; {_sentence(event.note)}")
 
 
 def _done(event: events.PageDone) -> Line:
@@ -147,8 +147,10 @@ def _warned(event: events.Warned) -> Line:
 
 
 def _stopping(event: events.Stopping) -> Line:
-    why = f" ({_sentence(event.reason)})" if event.reason else ""
-    return Line(INFO, "stopping", f"stopping{why}: pages in flight are finished")
+    text = f"stopping: {_sentence(event.reason)}" if event.reason else "stopping"
+    if event.reason.startswith("interrupted"):
+        text += "; pages in flight are finished, a second signal ends at once"
+    return Line(INFO, "stopping", text)
 
 
 def _ended(event: events.Ended) -> Line:

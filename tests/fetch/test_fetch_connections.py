@@ -26,6 +26,24 @@ async def test_a_connection_is_used_again(serve: Any, fetch: AiohttpFetcher) -> 
     assert (server.connections, len(server.asked)) == (1, 5)
 
 
+async def test_an_ipv6_address(fetch: AiohttpFetcher) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        writer.close()
+
+    try:
+        server = await asyncio.start_server(answer, "::1", 0)
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    port = server.sockets[0].getsockname()[1]
+    response = await fetch(Request(f"http://[::1]:{port}/"))
+    assert (response.body, response.ip) == (b"hello", "::1")
+    server.close()
+    with pytest.raises(errors.ConnectFailed, match=rf"no answer from \[::1\]:{port}: connection refused"):
+        await fetch(Request(f"http://[::1]:{port}/"))
+
+
 def closes_as_the_next_request_comes(serve: Any) -> Any:
     """One answer a connection, kept open; the second request on it finds it closed or reset."""
 
@@ -204,13 +222,18 @@ async def test_a_proxy_gets_the_whole_url_and_its_password(serve: Any, fetch: Ai
 
 async def test_a_proxy_that_fails(serve: Any, fetch: AiohttpFetcher) -> None:
     proxy = await serve(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-    with pytest.raises(errors.ConnectFailed, match="refused to connect to shop.example:443: status 407"):
+    with pytest.raises(errors.ConnectFailed, match=r"refused to connect to shop\.example:443: status 407"):
         await fetch(Request("https://shop.example/", proxy=proxy.url))
     await proxy.stop()
     with pytest.raises(
         errors.ConnectFailed, match=rf"no answer from the proxy 127\.0\.0\.1:{proxy.port}: connection ref"
     ):
         await fetch(Request("http://shop.example/", proxy=proxy.url.replace("//", "//user:secret@")))
+
+
+async def test_a_proxy_without_an_address(fetch: AiohttpFetcher) -> None:
+    with pytest.raises(errors.DNSFailed, match=r"^proxy\.invalid has no address"):
+        await fetch(Request("http://shop.example/", proxy="http://proxy.invalid:3128"))
 
 
 async def test_a_proxy_that_is_none() -> None:
@@ -249,7 +272,7 @@ async def test_a_bug_is_not_dressed_as_a_failure_of_the_network(
         def broken(*_: object, bug: Exception = bug) -> None:
             raise bug
 
-        monkeypatch.setattr("crawler.fetch.session.read_body", broken)
+        monkeypatch.setattr("crawler.fetch.session.whole_body", broken)
         with pytest.raises(type(bug)):
             await fetch(Request(server.url))
 
@@ -268,6 +291,7 @@ def test_every_way_out_is_clean(loop: str) -> None:
         from crawler.request import Request
         from crawler.settings import Settings
 
+        SWITCHED = b"HTTP/1.1 101 Up\\r\\nUpgrade: x\\r\\nConnection: upgrade\\r\\n\\r\\n"
         LARGE = b"HTTP/1.1 200 OK\\r\\nContent-Length: 900000\\r\\n\\r\\n" + b"x" * 900000
 
         async def serve(reader, writer):
@@ -276,10 +300,10 @@ def test_every_way_out_is_clean(loop: str) -> None:
                     if b"/good" in line: writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
                     elif b"/large" in line: writer.write(LARGE)
                     elif b"/cut" in line: writer.write(LARGE[:5000]); writer.close()
-                    elif b"/101" in line: writer.write(b"HTTP/1.1 101 Up\\r\\nUpgrade: x\\r\\nConnection: upgrade\\r\\n\\r\\n")
+                    elif b"/101" in line: writer.write(SWITCHED)
                     elif b"/wait" in line: await asyncio.sleep(9)
                     await writer.drain()
-            except (OSError, asyncio.IncompleteReadError):
+            except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 pass
             finally:
                 writer.close()
@@ -291,8 +315,8 @@ def test_every_way_out_is_clean(loop: str) -> None:
             async with AiohttpFetcher(Settings(max_body=1000_000)) as fetch:
                 for _ in range(3):
                     for path, words in (
-                        ("/good", {{}}), ("/large", {{}}), ("/large", {{"max_body": 1000}}), ("/cut", {{}}), ("/101", {{}}),
-                        ("/large", {{"max_body": 1000, "cut": True}}),
+                        ("/good", {{}}), ("/large", {{}}), ("/large", {{"max_body": 1000}}), ("/cut", {{}}),
+                        ("/101", {{}}), ("/large", {{"max_body": 1000, "cut": True}}),
                     ):
                         try:
                             said.append(len((await fetch(Request(url + path), **words)).body))

@@ -52,7 +52,7 @@ READ = {
     "gzip": ("gzip", gzip.compress(PAGE)),
     "GZip in capitals": ("GZip", gzip.compress(PAGE)),
     "x-gzip": ("x-gzip", gzip.compress(PAGE)),
-    "gzip of several members": ("gzip", gzip.compress(PAGE[:1000]) + gzip.compress(PAGE[1000:2000]) + gzip.compress(PAGE[2000:])),
+    "gzip of several members": ("gzip", b"".join(map(gzip.compress, (PAGE[:99], b"", PAGE[99:])))),
     "gzip with garbage behind": ("gzip", gzip.compress(PAGE) + b"<!-- served in 3 ms -->"),
     "gzip with zeros behind": ("gzip", gzip.compress(PAGE) + b"\0" * 1000),
     "gzip with zeros between": ("gzip", gzip.compress(PAGE[:99]) + b"\0" * 9 + gzip.compress(PAGE[99:])),
@@ -109,7 +109,7 @@ async def test_a_second_member_cut_short_is_a_failure(serve: Any, fetch: Aiohttp
 
 REFUSED = {
     "not what it says": ("gzip", PAGE, "is not valid gzip, although its Content-Encoding says so"),
-    "broken amid": ("br", brotli.compress(PAGE)[:100] + b"\xff" * 500, "is not valid br"),
+    "a wrong checksum": ("gzip", gzip.compress(PAGE)[:-8] + bytes(8), "is not valid gzip"),
     "a coding that nobody asked for": ("compress", PAGE, "is coded as compress, which was not asked for"),
     "four times over": ("gzip, gzip, gzip, gzip", PAGE, "is coded 4 times over; at most 3"),
 }

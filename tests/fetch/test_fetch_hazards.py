@@ -64,7 +64,7 @@ REFUSED = {
     "a length of a terabyte": (OK + b"Content-Length: 1099511627776\r\n\r\nhello", errors.TooLarge),
     "a body over the limit": (OK + b"\r\n" + b"x" * 2_000_000, errors.TooLarge),
     "chunks over the limit": (
-        OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b"x" * 65536 + b"\r\n" + b"10000\r\n" * 0
+        OK + b"Transfer-Encoding: chunked\r\n\r\n"
         + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 20 + b"0\r\n\r\n",
         errors.TooLarge,
     ),
@@ -179,7 +179,7 @@ SLOW = {
     "nothing at all": ([], 10.0, "no byte came for 0.3 s", "headers"),
     "headers byte by byte": ([bytes([byte]) for byte in OK + b"X: " + b"y" * 30], 0.6, "within 0.6 s", "headers"),
     "a body that stops": ([OK + b"Content-Length: 50\r\n\r\nhello"], 10.0, "no byte came for 0.3 s (5 bytes", "body"),
-    "a body byte by byte": ([OK + b"Content-Length: 5000\r\n\r\n"] + [b"x"] * 100, 0.6, "not complete within 0.6 s", "body"),
+    "a body byte by byte": ([OK + b"Content-Length: 99\r\n\r\n"] + [b"x"] * 98, 0.6, "complete within 0.6 s", "body"),
     "endless 100 Continue": ([b"HTTP/1.1 100 Continue\r\n\r\n"] * 200, 0.6, "within 0.6 s", "headers"),
 }  # fmt: skip
 
@@ -212,7 +212,7 @@ async def test_a_flood_of_100_continue_ends_too(serve: Any) -> None:
 
     server = await serve(handler)
     async with AiohttpFetcher(limits(timeout=0.5)) as fetch:
-        with pytest.raises(errors.FetchError) as caught:
+        with pytest.raises(errors.TimedOut):
             await fetch(Request(server.url))
 
 

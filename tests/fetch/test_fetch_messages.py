@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from typing import Any
 
 import pytest
 from aiohttp import web
 from fetch_servers import limits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from yarl import URL
 
 from crawler import errors
 from crawler.fetch import AiohttpFetcher
+from crawler.fetch.cookies import Cookies
 from crawler.request import Request
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -61,12 +67,21 @@ async def test_the_usual_headers(serve: Any, fetch: AiohttpFetcher) -> None:
 
 async def test_headers_of_the_settings_and_of_the_request(serve: Any) -> None:
     server = await serve(OK)
-    settings = limits(user_agent="mine/2", headers={"accept": "text/plain", "X-Both": "settings"})
-    async with AiohttpFetcher(settings) as fetch:
+    chosen = limits(user_agent="mine/2", headers={"accept": "text/plain", "X-Both": "settings"})
+    async with AiohttpFetcher(chosen) as fetch:
         await fetch(Request(server.url, headers={"x-both": "request", "X-Own": "own"}))
     fields = {name.lower(): value for name, value in sent(server.asked[0]).items()}
     assert fields["user-agent"] == "mine/2" and fields["accept"] == "text/plain"
     assert fields["x-both"] == "request" and fields["x-own"] == "own"
+
+
+async def test_a_header_that_cannot_be_sent(serve: Any) -> None:
+    server = await serve(OK, keep=True)
+    async with AiohttpFetcher(limits(headers={"X-Two": "a\r\nX-Forged: b"})) as fetch:
+        for _ in range(2):
+            with pytest.raises(errors.Refused, match="cannot be sent"):
+                await fetch(Request(server.url))
+    assert server.asked == []
 
 
 async def test_credentials(serve: Any, fetch: AiohttpFetcher) -> None:
@@ -123,8 +138,17 @@ COOKIES = {
     "plain": (["a=1", "b=2; Path=/"], "a=1; b=2"),
     "a quoted value": (['a="x y"'], 'a="x y"'),
     "equals signs": (["a=b=c=="], "a=b=c=="),
+    "commas and spaces": (["a=x, y"], "a=x, y"),
+    "no name": (["just words"], "just words"),
+    "an odd name": (["a[b]@=1"], "a[b]@=1"),
+    "UTF-8": (["a=ž"], "a=ž"),
+    "a control character": (["a=1\x07", "b=2"], "b=2"),
+    "the last of a name": (["a=1", "a=2"], "a=2"),
     "another path": (["a=1; Path=/elsewhere"], ""),
-    "gone already": (["a=1; Max-Age=0", "b=2; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], ""),
+    "gone already": (
+        ["a=1; Max-Age=0", "b=2; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "c=3; expires=Fri, 02-Jan-1998 00:00:00 GMT"],
+        "",
+    ),
     "secure, and we are not": (["a=1; Secure"], ""),
     "another host": (["a=1; Domain=shop.example"], ""),
     "a bad date": (["a=1; Expires=yesterday"], "a=1"),
@@ -147,8 +171,8 @@ async def test_a_session_is_a_jar_of_its_own(serve: Any, fetch: AiohttpFetcher) 
 
 async def test_cookies_of_settings_and_request(serve: Any) -> None:
     server = await serve(OK, keep=True)
-    settings = limits(cookies={"consent": "yes", "shared": "settings"}, headers={"Cookie": "raw=1"})
-    async with AiohttpFetcher(settings, seed_domains={"127.0.0.1"}) as fetch:
+    chosen = limits(cookies={"consent": "yes", "shared": "settings"}, headers={"Cookie": "raw=1"})
+    async with AiohttpFetcher(chosen, seed_domains={"127.0.0.1"}) as fetch:
         await fetch(Request(server.url, cookies={"shared": "request"}))
         fetch.seed_domains = {"books.example"}
         await fetch(Request(server.url, cookies={"own": "1"}))
@@ -165,10 +189,6 @@ async def test_200_large_cookies_do_not_swell_the_request(serve: Any, fetch: Aio
 
 
 async def test_a_cookie_for_a_public_suffix() -> None:
-    from yarl import URL
-
-    from crawler.fetch.cookies import Cookies
-
     cookies = Cookies({})
     for line in ("a=1; Domain=co.uk", "b=2; Domain=.books.co.uk", "c=3; Domain=uk", "d=4; domain=intranet"):
         cookies.store("", URL("https://www.books.co.uk/"), [line])
@@ -179,6 +199,20 @@ async def test_a_cookie_for_a_public_suffix() -> None:
     assert cookies.header("own", URL("https://you.github.io/")) == ""
     cookies.store("inner", URL("https://a.corp.internal/"), ["f=6; Domain=corp.internal"])
     assert cookies.header("inner", URL("https://b.corp.internal/")) == "f=6"
+
+
+@given(
+    lines=st.lists(st.text(max_size=60) | st.from_regex(r"[a-z]=.; (expires|max-age|domain|path)=.{0,30}"), max_size=4)
+)
+@settings(max_examples=300, deadline=None)
+def test_any_set_cookie_is_kept_or_left(lines: list[str]) -> None:
+    async def store() -> str:
+        cookies = Cookies({})
+        cookies.store("", URL("https://a.books.example/x/y"), lines)
+        return cookies.header("", URL("https://a.books.example/x/y"))
+
+    header = asyncio.run(store())
+    assert not set(header) & {"\r", "\n", "\0"}
 
 
 # -- many at once
@@ -198,9 +232,6 @@ async def test_limits_leave_room_for_robots(site: Any) -> None:
 
 
 async def test_a_dead_name_server_holds_up_nobody(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-    import threading
-
     asked, answer = threading.Semaphore(0), threading.Event()
     real = socket.getaddrinfo
 
