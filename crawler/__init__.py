@@ -96,9 +96,9 @@ __all__ = [
 _HOMES = {
     "crawler.contracts": ("Fetch", "Middleware", "Sink"),
     "crawler.errors": (
-        "AlreadyRunning", "StateError", "BadRedirect", "BadResponse", "BadStatus", "ConnectFailed", "CrawlerError", "DNSFailed", "DropItem",
-        "FetchError", "GaveUp", "Missing", "Refused", "Retry", "SettingsError", "Skipped", "SpiderError",
-        "TLSFailed", "TimedOut", "TooLarge", "TooManyRedirects",
+        "AlreadyRunning", "BadRedirect", "BadResponse", "BadStatus", "ConnectFailed", "CrawlerError", "DNSFailed",
+        "DropItem", "FetchError", "GaveUp", "Missing", "Refused", "Retry", "SettingsError", "Skipped", "SpiderError",
+        "StateError", "TLSFailed", "TimedOut", "TooLarge", "TooManyRedirects",
     ),
     "crawler.pipelines": ("Context", "Pipeline"),
     "crawler.request": ("CommonArgs", "Request", "RequestArgs"),

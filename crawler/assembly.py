@@ -305,7 +305,9 @@ class Assembly:
         now, mean = counts.rates()
         scheduler = engine.scheduler if engine is not None else None
         end = self._end
-        state = "paused" if engine is not None and engine.paused and self._state == "running" else self._state
+        state = self._state
+        if engine is not None and state == "running":
+            state = "stopping" if engine.stopping else "paused" if engine.paused else state
         return Stats(
             spider=self.spider.name,
             run=self.directory.identity.id if self._choice else "",

@@ -112,6 +112,7 @@ class Engine:
             try:
                 if await self._patiently(self.hooks.opened()):
                     self._opened = True  # a resumed run has pages to hand out: not before `opened` is through
+                    self.wake.set()
                     drawing = tasks.create_task(self.seeds.draw(recovered.seeds_done), name="seeds")
                     end = await self._until_end()
                     drawing.cancel()
@@ -266,9 +267,10 @@ class Engine:
 
     async def ask(self, entry: Entry) -> Response:
         """One attempt through the onion; the host's permit is held until its end."""
-        wait = 0.0
+        wait, failed = 0.0, True
         try:
             response = await self._onion(entry.request)
+            failed = response.status >= 400
             if response.status in (429, 503):
                 wait = retry_after(response.headers) or 0.0
             return response
@@ -277,7 +279,7 @@ class Engine:
                 wait = retry_after(retry.response.headers) or 0.0
             raise
         finally:
-            self.scheduler.release(entry.host, wait=min(wait, self.settings.max_wait))
+            self.scheduler.release(entry.host, wait=min(wait, self.settings.max_wait), failed=failed)
             if wait > self.settings.max_wait:
                 self._park(entry.host, wait, f"it asked to wait {wait:,.0f} s (Retry-After)")
             elif wait:
@@ -355,6 +357,11 @@ class Engine:
     def stop_asked(self, reason: str, resumable: bool) -> None:
         """`self.stop` of the spider."""
         self.stop(End(f"stopped: {reason}" if reason else "stopped", 4 if resumable else 0, "", final=not resumable))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new is handed out any more."""
+        return self._end is not None
 
     @property
     def in_flight(self) -> int:

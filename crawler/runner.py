@@ -18,6 +18,8 @@ from crawler.counts import Stats
 from crawler.ending import End
 from crawler.events import Committed, Event, Listener
 from crawler.runs.run import Run
+from crawler.terminal.face import Face
+from crawler.terminal.keeper import LogKeeper
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -64,8 +66,11 @@ class Crawl(Generic[T]):
             spider = load(spider)
         outputs = [output] if isinstance(output, str) or not isinstance(output, Sequence) else list(output)
         self._listeners = [*listeners]
+        keeps_log = any(isinstance(listener, Face) for listener in listeners)
         self._signals = signals
         self._assembly = Assembly(spider, dict(args or {}), settings, outputs, urls, self._emit)
+        if not keeps_log:
+            self._listeners.append(LogKeeper(self._assembly.settings, spider.name))
         self._task: asyncio.Task[Run] | None = None
         self._items: deque[Any] = deque()
         self._more = asyncio.Event()

@@ -15,6 +15,7 @@ from crawler.contracts import Outcome
 from crawler.errors import CrawlerError, SpiderError
 from crawler.events import PageSkipped
 from crawler.hooks import HookWork
+from crawler.line_reader import lines_of
 from crawler.request import Request
 from crawler.spider import current_work
 from crawler.urls import hostname, registrable_domain
@@ -104,7 +105,9 @@ class Seeds:
 
     async def _each(self) -> AsyncIterator[Any]:
         if self._urls is not None:
-            for number, line in enumerate(self._urls, 1):
+            number = 0
+            async for line in lines_of(self._urls):
+                number += 1
                 request = self._of_line(number, line)
                 if request is not None:
                     yield request

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import Site
 from multidict import CIMultiDict, CIMultiDictProxy
+from small_site import Site
 
 from crawler.contracts import Entry
 from crawler.errors import ConnectFailed, Refused, TLSFailed

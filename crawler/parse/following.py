@@ -9,7 +9,7 @@ import parsel
 from lxml import etree
 from yarl import URL
 
-from crawler.request import PLAIN, Options, Request, with_params, bind, make, make_options
+from crawler.request import PLAIN, Options, Request, bind, make, make_options, with_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

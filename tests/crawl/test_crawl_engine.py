@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import Site, page
+from small_site import Site, page
 
 from crawler import AlreadyRunning, Crawl, Request, Response, Run, Spider, run, stream
 from crawler.events import Event, PageFailed, PageReturned
@@ -307,3 +307,24 @@ async def test_fragments_are_one_page_unless_a_setting_says_otherwise(
 
     result = await run(Urls, settings={**fast, "canonical_fragment": fragment})
     assert sorted(item["url"] for item in items_of(result)) == urls
+
+
+async def test_seeds_from_a_slow_source_do_not_stop_the_crawl(site: Site, fast: dict[str, Any]) -> None:
+    """Each line is taken up as it comes: the second is only written when the first page was fetched."""
+    tree(site, 3)
+
+    def lines() -> Iterator[str]:
+        yield f"{site.url}/0\n"
+        while not site.hits["/0"]:
+            time.sleep(0.01)
+        yield "# a remark\n"
+        yield "no url\n"
+        yield f"{site.url}/1"
+
+    events: list[Event] = []
+    result = await run(spider_of(site), urls=lines(), settings=fast, listeners=[events.append])
+    assert result.exit_code == 0
+    assert sorted(item["path"] for item in items_of(result)) == ["/0", "/1"]
+    assert any("line 3 of the URL list" in warning for warning in result.stats.warnings)
+    assert result.stats.counters["skipped/bad-url"] == 1
+    assert "begins in" in (result.path / "crawl.log").read_text()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from conftest import Site, page
+from small_site import Site, page
 
 from crawler import Request, Response, Run, Skipped, Spider, run
 

@@ -14,7 +14,7 @@ import msgspec
 import pydantic
 import pytest
 from aiohttp import web
-from conftest import Site, page
+from small_site import Site, page
 
 from crawler import (
     DropItem,

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from crawler import BadResponse, BadStatus, ConnectFailed, DNSFailed, FetchError, Request, Response, Retry, TimedOut, TLSFailed
+from crawler import (
+    BadResponse,
+    BadStatus,
+    ConnectFailed,
+    DNSFailed,
+    FetchError,
+    Request,
+    Response,
+    Retry,
+    TimedOut,
+    TLSFailed,
+)
 from crawler.middleware import RetryMiddleware, wrap
 from crawler.middleware.retry import retry_after
 from crawler.settings import Settings

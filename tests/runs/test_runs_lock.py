@@ -17,9 +17,9 @@ from crawler.runs.lock import Lock
 
 def test_it_is_exclusive_also_within_a_process(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
-    with Lock(path, "spider 'x'"):
-        with pytest.raises(AlreadyRunning, match=rf"spider 'x' is running already: process {os.getpid()} on "):
-            Lock(path, "spider 'x'").acquire()
+    refusal = rf"spider 'x' is running already: process {os.getpid()} on "
+    with Lock(path, "spider 'x'"), pytest.raises(AlreadyRunning, match=refusal):
+        Lock(path, "spider 'x'").acquire()
     Lock(path, "spider 'x'").acquire()
 
 
