@@ -91,6 +91,7 @@ class Engine:
         self.held: Callable[[], bool] = lambda: False
         """Whether someone downstream (a reader of `stream`) asks for a pause in handing out."""
         self._pages: set[asyncio.Task[None]] = set()
+        self._asking: set[asyncio.Task[None]] = set()
         self._open = 0
         self._end: End | None = None
         self._ended = asyncio.Event()
@@ -127,6 +128,8 @@ class Engine:
                         await self.committer.flush()
             finally:
                 handing_out.cancel()
+                for asking in self._asking:  # a silent robots.txt must not hold up the end
+                    asking.cancel()
                 self.committer.stop()
                 await asyncio.wait([committing])
         if self.committer.error is not None:
@@ -192,7 +195,9 @@ class Engine:
                 await self.permits.acquire()
                 self._start(handout.entry, handout.skip)
             for origin in self.robots.wanted():
-                self._tasks.create_task(self._robots(origin), name=f"robots {origin}")
+                asking = self._tasks.create_task(self._robots(origin), name=f"robots {origin}")
+                self._asking.add(asking)
+                asking.add_done_callback(self._asking.discard)
             self._look_for_end()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._sleep()):

@@ -328,3 +328,22 @@ async def test_seeds_from_a_slow_source_do_not_stop_the_crawl(site: Site, fast: 
     assert any("line 3 of the URL list" in warning for warning in result.stats.warnings)
     assert result.stats.counters["skipped/bad-url"] == 1
     assert "begins in" in (result.path / "crawl.log").read_text()
+
+
+async def test_a_silent_robots_does_not_hold_up_the_end(site: Site, fast: dict[str, Any]) -> None:
+    site.pages["/"] = page()
+    never = asyncio.Event()
+    silent = await asyncio.start_server(lambda reader, writer: never.wait(), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+
+    class Leaves(Spider):
+        name = "leaves"
+        start_urls = [f"http://localhost:{port}/", f"{site.url}/"]
+
+        async def parse(self, response: Response) -> None:
+            self.stop("seen enough")
+
+    async with silent, asyncio.timeout(15):  # the silent one would be waited for twice as long
+        result = await run(Leaves, settings={**fast, "timeout_sock_read": 30.0})
+        never.set()
+    assert result.reason == "stopped: seen enough"
