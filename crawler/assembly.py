@@ -22,6 +22,7 @@ from crawler.arguments import convert
 from crawler.commit import Committer
 from crawler.contracts import Entry, Frontier, Group
 from crawler.counts import Counts, HostStats, Stats, stats_json
+from crawler.durable import write_whole
 from crawler.ending import End
 from crawler.engine import Engine
 from crawler.errors import CrawlerError, SpiderError
@@ -37,7 +38,7 @@ from crawler.pipelines import Chain
 from crawler.request import Request
 from crawler.robots import Robots
 from crawler.runs.choose import Choice, Ended, choose
-from crawler.runs.directory import RunDirectory, spider_directory, write_whole
+from crawler.runs.directory import RunDirectory, spider_directory
 from crawler.runs.identity import args_digest, code_digest, hash_key
 from crawler.runs.lock import Lock
 from crawler.runs.run import Run

@@ -10,9 +10,11 @@ import contextlib
 import os
 from pathlib import Path
 
+from crawler.durable import sync_directory
 from crawler.errors import SettingsError
+from crawler.flock import FileLock
 from crawler.outputs.append import Base, append_whole, record_base
-from crawler.outputs.claim import Claim
+from crawler.outputs.claim import claim
 from crawler.outputs.failure import disk_error
 
 __all__ = ["Destination"]
@@ -29,7 +31,7 @@ class Destination:
         self.in_place = in_place
         self.partial = self.path if in_place else self.path.with_name(self.path.name + ".partial")
         self.base: Base | None = None
-        self._claim: Claim | None = None
+        self._claim: FileLock | None = None
         self._published = ""
 
     @property
@@ -49,7 +51,7 @@ class Destination:
         except OSError as error:
             raise disk_error(self.path.parent, error, "make the directory") from None
         if not self.in_place:
-            self._claim = Claim(self.partial, self.path)
+            self._claim = claim(self.partial, self.path)
         if base is not None or append:
             self.base = base or record_base(self.path, gzip=self.gzip)
         try:
@@ -73,7 +75,7 @@ class Destination:
                 self.partial.chmod(self.path.stat().st_mode & 0o7777)  # readers keep their rights
             self.partial.replace(self.path)
             self._published = "renamed"
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
         except OSError as error:
             raise disk_error(self.path, error, f"rename {self.partial.name} to") from None
 
@@ -86,11 +88,3 @@ class Destination:
                 self.partial.unlink()
         self._claim.release()
         self._claim = None
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

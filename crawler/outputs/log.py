@@ -26,6 +26,7 @@ from pathlib import Path
 import msgspec
 
 from crawler.contracts import ItemRecord
+from crawler.durable import sync_directory
 from crawler.errors import StateError
 from crawler.outputs.failure import disk_error
 
@@ -92,7 +93,7 @@ class ItemLog:
                 os.ftruncate(self._fd, 0)
                 _write_all(self._fd, _HEAD, 0)
                 os.fsync(self._fd)
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
                 size = len(_HEAD)
         except OSError as error:
             self.close()
@@ -235,15 +236,6 @@ def _write_all(fd: int, content: bytes, position: int) -> None:
     while view:
         written = os.pwrite(fd, view, position)
         view, position = view[written:], position + written
-
-
-def _sync_directory(path: Path) -> None:
-    """A new name is durable only after its directory is synced."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _check_head(head: bytes, path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from crawler.durable import sync_directory, write_whole
 from crawler.errors import DiskError, StateError, UsageError
 from crawler.runs.identity import Identity
 
-__all__ = ["RunDirectory", "find", "newest", "sync_directory"]
+__all__ = ["RunDirectory", "find", "newest"]
 
 
 class RunDirectory:
@@ -102,30 +102,6 @@ def find(runs_dir: Path, name: str) -> RunDirectory:
         known = ", ".join(f"{run.identity.spider}/{run.identity.id}" for run in runs[:5])
         raise UsageError(f"no run {name!r} in {runs_dir}; there are {known}{' …' if len(runs) > 5 else ''}")
     return matching[0]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all, also after a power cut. Raises OSError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    part.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Makes names in a directory durable (rename and create are only that after it is synced)."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _unusable(path: Path, error: OSError) -> DiskError:
