@@ -14,14 +14,11 @@ import sysconfig
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from functools import lru_cache
 from pathlib import Path
 from types import AsyncGeneratorType, FrameType, GeneratorType, TracebackType
 from typing import Any, TypeVar
 
-import msgspec
-
-__all__ = ["Results", "WrongYield", "decode_kwargs", "stepped", "user_traceback", "where_of"]
+__all__ = ["Results", "WrongYield", "stepped", "user_traceback", "where_of"]
 
 T = TypeVar("T")
 Take = Callable[[Any], Awaitable[None] | None]
@@ -175,28 +172,6 @@ async def in_thread(call: Callable[[], Any]) -> list[Any]:
 def shown(value: object) -> str:
     text = repr(value)
     return f"a {type(value).__name__} ({text if len(text) <= 60 else text[:57] + '...'})"
-
-
-@lru_cache(maxsize=1024)
-def _arguments_type(function: Any, names: tuple[str, ...]) -> Any:
-    """A struct with the annotations of the named parameters, to decode stored arguments by."""
-    try:
-        hints = inspect.get_annotations(function, eval_str=True)
-    except Exception:  # an annotation under TYPE_CHECKING: plain values then
-        hints = {}
-    try:
-        struct = msgspec.defstruct("Arguments", [(name, hints.get(name, Any)) for name in names])
-        msgspec.msgpack.Decoder(struct)
-    except TypeError:  # a type that msgspec cannot read: plain values then
-        struct = msgspec.defstruct("Arguments", [(name, Any) for name in names])
-    return msgspec.msgpack.Decoder(struct)
-
-
-def decode_kwargs(method: Any, raw: bytes) -> dict[str, Any]:
-    """The stored arguments of a callback, typed by its annotations. Raises msgspec.ValidationError."""
-    plain: dict[str, Any] = msgspec.msgpack.decode(raw)
-    typed = _arguments_type(getattr(method, "__func__", method), tuple(plain)).decode(raw)
-    return {name: getattr(typed, name) for name in plain}
 
 
 def where_of(error: BaseException) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from crawler.callbacks import Results, WrongYield, decode_kwargs, in_thread, shown, user_traceback, where_of
+from crawler.binding import decode_kwargs
+from crawler.callbacks import Results, WrongYield, in_thread, shown, user_traceback, where_of
 from crawler.codec import encode_item, is_item
 from crawler.contracts import Entry, ItemRecord, Outcome, Returned, Skip, StateOp, Verdict
 from crawler.errors import BadStatus, DropItem, FetchError, GaveUp, Retry, Skipped

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import base64
 import difflib
-import functools
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -22,6 +20,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from typing_extensions import Unpack
 from yarl import URL
 
+from crawler.binding import bind, encode_kwargs
 from crawler.urls import absolute
 
 if TYPE_CHECKING:
@@ -356,70 +355,3 @@ def with_params(url: str, params: Any) -> str:
     head, mark, fragment = url.partition("#")
     joined = head + ("&" if "?" in head else "?") + query.lstrip("?&")
     return absolute(joined + mark + fragment)
-
-
-def encode_kwargs(kwargs: Mapping[str, Any]) -> bytes:
-    """The arguments of a callback as MessagePack. Raises TypeError naming the one that cannot be stored."""
-    try:
-        return msgspec.msgpack.encode(kwargs)
-    except (TypeError, OverflowError, ValueError):
-        for name, value in kwargs.items():
-            try:
-                msgspec.msgpack.encode(value)
-            except (TypeError, OverflowError, ValueError) as error:
-                raise TypeError(
-                    f"the callback's argument {name}={value!r:.80} cannot be stored ({error}); "
-                    "pass plain data: str, numbers, lists, dicts, dataclasses"
-                ) from None
-        raise
-
-
-def bind(callback: object, word: Literal["callback", "errback"] = "callback") -> tuple[str, Mapping[str, Any]]:
-    """The stored form of a callback: its method's name and keyword arguments.
-
-    Raises TypeError for what another process could not find again (a lambda, a foreign function),
-    for arguments that the method does not take, and for a name that is no method.
-    """
-    if callback is None:
-        return "", _NO_KWARGS
-    kwargs: Mapping[str, Any] = _NO_KWARGS
-    if isinstance(callback, functools.partial):
-        if callback.args:
-            raise TypeError(f"{word}: give its arguments by name: partial(self.method, name=value)")
-        kwargs = callback.keywords
-        callback = callback.func
-    owner: Any = getattr(callback, "__self__", None)
-    function: Any = getattr(callback, "__func__", None)
-    if owner is None or function is None:
-        raise TypeError(_foreign_callback(callback, word))
-    kind: Any = type(owner)
-    return _bound_name(kind, function, tuple(kwargs), word), kwargs
-
-
-_NO_KWARGS: Mapping[str, Any] = {}
-
-
-def _foreign_callback(callback: object, word: str) -> str:
-    if isinstance(callback, str):
-        return f"{word}={callback!r}: give the method itself, self.{callback}"
-    name = getattr(callback, "__qualname__", repr(callback))
-    return (
-        f"{word} must be a method of the spider (self.parse_x) or functools.partial(self.parse_x, name=value): "
-        f"{name} could not be found again after a restart"
-    )
-
-
-@functools.lru_cache(maxsize=1024)
-def _bound_name(owner: Any, function: Any, names: tuple[str, ...], word: str) -> str:
-    """Checked once per (method, argument names): `inspect.signature` costs 8 µs."""
-    name = str(function.__name__)
-    found: Any = getattr(owner, name, None)
-    if found is not function:
-        raise TypeError(_foreign_callback(function, word))
-    signature = inspect.signature(function)
-    first = (None, None) if word == "callback" else (None, None, None)  # self and response; self, request and error
-    try:
-        signature.bind(*first, **dict.fromkeys(names))
-    except TypeError as error:
-        raise TypeError(f"{word}: {owner.__name__}.{name}{signature} does not fit its arguments: {error}") from None
-    return name

@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from crawler import FetchError, Request, Response, Spider
-from crawler.callbacks import decode_kwargs
-from crawler.request import encode_kwargs
+from crawler.binding import decode_kwargs, encode_kwargs
 
 
 class Books(Spider):

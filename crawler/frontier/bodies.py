@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import msgspec
 
-from crawler.request import PLAIN, Options, Request, encode_kwargs, make
+from crawler.binding import encode_kwargs
+from crawler.request import PLAIN, Options, Request, make
 
 __all__ = ["Body", "decode_body", "encode_body", "freeze_arguments"]
 

@@ -9,7 +9,8 @@ import parsel
 from lxml import etree
 from yarl import URL
 
-from crawler.request import PLAIN, Options, Request, bind, make, make_options, with_params
+from crawler.binding import bind
+from crawler.request import PLAIN, Options, Request, make, make_options, with_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
