@@ -18,9 +18,11 @@ from pathlib import Path
 from types import AsyncGeneratorType, FrameType, GeneratorType, TracebackType
 from typing import Any, TypeVar
 
-__all__ = ["Results", "WrongYield", "stepped", "user_traceback", "where_of"]
+__all__ = ["USER_ERRORS", "Results", "WrongYield", "stepped", "user_traceback", "where_of"]
 
 T = TypeVar("T")
+USER_ERRORS = (Exception, SystemExit)
+"""What a user's code may raise without ending the crawl: also `sys.exit()`, which asyncio lets through."""
 Take = Callable[[Any], Awaitable[None] | None]
 _OURS = str(Path(__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})

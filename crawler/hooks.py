@@ -7,7 +7,7 @@ import contextvars
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from crawler.callbacks import user_traceback, where_of
+from crawler.callbacks import USER_ERRORS, user_traceback, where_of
 from crawler.contracts import Outcome, StateOp
 from crawler.events import CallbackFailed
 from crawler.spider import current_work
@@ -60,7 +60,7 @@ class Hooks:
         for name, call in (("pipelines", lambda: engine.chain.open(engine.spider)), ("opened", engine.spider.opened)):
             try:
                 await self._call(call)
-            except Exception as error:
+            except USER_ERRORS as error:
                 engine.stop(engine.broke(name, error))
                 return False
         return True
@@ -71,7 +71,7 @@ class Hooks:
         for name, call in (("closed", lambda: engine.spider.closed(end.reason)), ("pipelines", engine.chain.close)):
             try:
                 await self._call(call)
-            except Exception as error:
+            except USER_ERRORS as error:
                 text = f"{type(error).__name__}: {error}"
                 engine.emit(CallbackFailed("", name, text, where_of(error), user_traceback(error)))
                 engine.counts.add({"callbacks_failed": 1, f"callback/{type(error).__name__}": 1})

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crawler.binding import decode_kwargs
-from crawler.callbacks import Results, WrongYield, in_thread, shown, user_traceback, where_of
+from crawler.callbacks import USER_ERRORS, Results, WrongYield, in_thread, shown, user_traceback, where_of
 from crawler.codec import encode_item, is_item
 from crawler.contracts import Entry, ItemRecord, Outcome, Returned, Skip, StateOp, Verdict
 from crawler.errors import BadStatus, DropItem, FetchError, GaveUp, Retry, Skipped
@@ -115,7 +115,7 @@ class Page:
             return await self.skip(skipped.reason, skipped.detail)
         except FetchError as error:
             return await self._fail(error)
-        except Exception as error:
+        except USER_ERRORS as error:
             return self._broken("middleware", error)
         return await self._parse(response)
 
@@ -138,7 +138,7 @@ class Page:
             return await self._again(retry)
         except (FetchError, Skipped) as error:
             return await self._fail(_of_page(error, request))
-        except Exception as error:
+        except USER_ERRORS as error:
             return self._broken(name, error)
         status = response.status
         self.counters["responses"] = 1
@@ -278,7 +278,7 @@ class Page:
         """Runs `failed`, `skipped` or an errback; its yields join the outcome that is at hand."""
         try:
             await self._run(name, call, getattr(self.engine.spider, name, None))
-        except Exception as error:
+        except USER_ERRORS as error:
             broken = self._broken(name, error, keep=outcome.counters)
             outcome.verdict = "failed" if outcome.verdict != "skipped" else "skipped"
             outcome.message = f"{outcome.message}; {broken.message}" if outcome.message else broken.message

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
-from crawler.callbacks import shown, where_of
+from crawler.callbacks import USER_ERRORS, shown, where_of
 from crawler.contracts import Outcome
 from crawler.errors import CrawlerError, SpiderError
 from crawler.events import PageSkipped
@@ -56,7 +56,7 @@ class Seeds:
             current_work.set(self._work)
             try:
                 await self._draw()
-            except Exception as error:
+            except USER_ERRORS as error:
                 engine.stop(self._broken(error))
                 return
             if self._cancelled:
@@ -143,7 +143,7 @@ class Seeds:
             return f"{kind.__name__} has no start_urls and no start(): there is nothing to begin with"
         return f"{kind.__name__}.start() yielded no request: there is nothing to begin with"
 
-    def _broken(self, error: Exception) -> End:
+    def _broken(self, error: BaseException) -> End:
         from crawler.ending import End
 
         if isinstance(error, CrawlerError):

@@ -347,3 +347,22 @@ async def test_a_silent_robots_does_not_hold_up_the_end(site: Site, fast: dict[s
         result = await run(Leaves, settings={**fast, "timeout_sock_read": 30.0})
         never.set()
     assert result.reason == "stopped: seen enough"
+
+
+async def test_sys_exit_in_a_callback_fails_that_page_only(site: Site, fast: dict[str, Any]) -> None:
+    tree(site, 10)
+
+    class Exits(Spider):
+        name = "exits"
+        start_urls = [f"{site.url}/"]
+
+        async def parse(self, response: Response) -> AsyncIterator[Any]:
+            if response.yarl.path == "/3":
+                raise SystemExit(5)
+            yield {"path": response.yarl.path}
+            yield response.follow_all("a")
+
+    result = await run(Exits, settings=fast)
+    assert result.exit_code == 3
+    assert len(items_of(result)) == 10
+    assert result.stats.counters["callback/SystemExit"] == 1
