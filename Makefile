@@ -65,7 +65,7 @@ $(BIN)/python:
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
 	$(LOCKED) requirements.lock
-	$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --no-index --config-settings editable_mode=compat -e .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements-test.lock

@@ -323,7 +323,7 @@ class Assembly:
             pages_per_second_mean=mean,
             pending=scheduler.pending if scheduler else 0,
             in_flight=engine.in_flight if engine else 0,
-            known=0,
+            known=engine.known if engine else 0,
             hosts=_slowest(scheduler.hosts()) if scheduler else [],
             examples=dict(counts.examples),
             outputs=self._outputs.states() if self._choice else {},

@@ -88,6 +88,7 @@ class Engine:
         self.seed_domains: set[str] = set()
         self.hears_skipped = type(spider).skipped is not Spider.skipped
         self.paused = False
+        self.known = 0  # requests that were ever accepted
         self.held: Callable[[], bool] = lambda: False
         """Whether someone downstream (a reader of `stream`) asks for a pause in handing out."""
         self._pages: set[asyncio.Task[None]] = set()
@@ -137,10 +138,11 @@ class Engine:
         return self.limits.judge(end)
 
     def _restore(self, recovered: Recovered) -> None:
+        self.known = recovered.known
         for host, level, ids in recovered.chains:
             self.scheduler.restore(host, level, ids)
         for entry in recovered.returned:
-            self._give_back(entry)
+            self.scheduler.give_back(entry)
         self.scheduler.restore_waits(recovered.hosts)
 
     async def _commit(self) -> None:
@@ -306,13 +308,14 @@ class Engine:
     def accept(self, outcome: Outcome) -> None:
         """An outcome enters the order of commits; what it found may be handed out from now on."""
         for entry in self.frontier.accept(outcome):
+            self.known += 1
             self._add(entry)
         if outcome.entry is not None and outcome.returned is not None:
             back = outcome.entry
             back.tries, back.due = outcome.returned.tries, outcome.returned.due
             back.request = back.request._copy()
             back.request._tries = back.tries
-            self._give_back(back)
+            self.scheduler.give_back(back)
         if outcome.state:
             self.spider.state.accept(outcome.state)
         self.counts.add(outcome.counters)
@@ -321,12 +324,9 @@ class Engine:
 
     def _add(self, entry: Entry) -> None:
         if entry.age != entry.id:
-            self._give_back(entry)
+            self.scheduler.give_back(entry)
         else:
             self.scheduler.add(entry)
-
-    def _give_back(self, entry: Entry) -> None:
-        self.scheduler.give_back(entry)
 
     def arrived(self, entries: Iterable[Entry]) -> None:
         """Entries that a store returned from its commit."""
