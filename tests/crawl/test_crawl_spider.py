@@ -6,14 +6,12 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import attrs
 import msgspec
 import pydantic
 import pytest
-from aiohttp import web
 from small_site import Site, page
 
 from crawler import (
@@ -25,7 +23,6 @@ from crawler import (
     Run,
     Skipped,
     Spider,
-    SpiderError,
     Yields,
     blocking,
     run,
@@ -446,148 +443,3 @@ async def test_a_blocking_callback_runs_beside_the_loop(site: Site, fast: dict[s
 
     result = await run(Blocks, settings=fast)
     assert items_of(result) == [{"main": False}]
-
-
-async def test_seeds_are_lazy_and_bounded(site: Site, fast: dict[str, Any]) -> None:
-    site.pages["/"] = page()
-    drawn: list[int] = []
-
-    class Many(Spider):
-        name = "many"
-
-        async def start(self) -> AsyncIterator[Request]:
-            for n in range(5_000):
-                drawn.append(n)
-                yield Request(f"{site.url}/?n={n}", priority=1 if n == 4_999 else 0)
-
-        async def parse(self, response: Response) -> AsyncIterator[Any]:
-            if response.yarl.query["n"] == "3":
-                self.stop("enough")
-            yield {"n": response.yarl.query["n"], "drawn": len(drawn)}
-
-    result = await run(Many, settings={**fast, "concurrency": 2, "max_pages": 50})
-    assert result.stats.counters["pages"] <= 50
-    assert items_of(result)
-
-
-async def test_arguments_are_converted_and_checked(site: Site, fast: dict[str, Any]) -> None:
-    site.pages["/3"] = page()
-
-    class Args(Spider):
-        name = "args"
-        number: int
-        deep: bool = False
-
-        def start(self) -> Iterator[Request]:
-            assert self.deep is True
-            yield Request(f"{site.url}/{self.number}")
-
-        async def parse(self, response: Response) -> AsyncIterator[Any]:
-            yield {"url": response.url}
-
-    result = await run(Args, args={"number": 3, "deep": True}, settings=fast)
-    assert len(items_of(result)) == 1
-    with pytest.raises(SpiderError, match="numbr"):
-        await run(Args, args={"numbr": 3}, settings=fast)
-    with pytest.raises(SpiderError, match="number"):
-        await run(Args, settings=fast)
-
-
-async def test_a_start_url_without_scheme(fast: dict[str, Any]) -> None:
-    class Bare(Spider):
-        name = "bare"
-        start_urls = ["books.example/x"]
-
-    with pytest.raises(SpiderError, match=r"https://books\.example/x"):
-        await run(Bare, settings=fast)
-    assert not Path(fast["runs_dir"]).exists()
-
-
-async def test_start_that_raises_and_start_that_gives_nothing(site: Site, fast: dict[str, Any]) -> None:
-    site.pages["/"] = page()
-
-    class Breaks(Spider):
-        name = "breaks"
-
-        def start(self) -> Iterator[Request]:
-            yield Request(f"{site.url}/")
-            raise KeyError("seed")
-
-        async def parse(self, response: Response) -> AsyncIterator[Any]:
-            yield {"kept": 1}
-
-    result = await run(Breaks, settings=fast)
-    assert result.exit_code == 1
-    assert "start() failed: KeyError" in result.reason
-    assert "test_crawl_spider.py" in result.reason
-
-    class Empty(Spider):
-        name = "empty"
-
-    result = await run(Empty, settings=fast)
-    assert result.exit_code == 1
-    assert "no start_urls" in result.reason
-
-
-async def test_redirects_are_outcomes(site: Site, fast: dict[str, Any]) -> None:
-    def to(where: str, status: int = 302) -> web.Response:
-        return web.Response(status=status, headers={"Location": where})
-
-    site.pages["/"] = page("/old", "/chain", "/loop", "/form", "/off", "/bad")
-    site.pages["/old"] = lambda _: to("/new", 301)
-    site.pages["/new"] = page(title="new")
-    site.pages["/chain"] = lambda _: to("/chain2")
-    site.pages["/chain2"] = lambda _: to("new")
-    site.pages["/loop"] = lambda _: to("/loop")
-    site.pages["/off"] = lambda _: to("http://elsewhere.example/")
-    site.pages["/bad"] = lambda _: to("javascript:alert(1)")
-    site.pages["/answer"] = page(title="answer")
-    site.pages["/form"] = lambda _: to("/answer", 303)
-
-    class Redirected(Spider):
-        name = "redirected"
-        start_urls = [f"{site.url}/"]
-        allowed_domains = ["127.0.0.1"]
-
-        async def parse(self, response: Response) -> AsyncIterator[Any]:
-            for path in ("/old", "/chain", "/loop", "/off", "/bad"):
-                yield response.follow(path, partial(self.arrived, origin=path))
-            for n in range(2):
-                yield response.follow("/form", partial(self.arrived, origin=f"/form {n}"), form={"n": n})
-
-        async def arrived(self, response: Response, origin: str) -> AsyncIterator[Any]:
-            yield {"origin": origin, "at": response.yarl.path, "hops": [hop.status for hop in response.history]}
-
-    result = await run(Redirected, settings={**fast, "max_failed_share": 1.0, "redirects": 5})
-    found = {item["origin"]: item for item in items_of(result)}
-    first = found.get("/old") or found["/chain"]
-    assert first["at"] == "/new"
-    assert site.hits["/new"] == 1  # the second way to it is a duplicate
-    assert found["/form 0"]["at"] == found["/form 1"]["at"] == "/answer"  # a form's answer always arrives
-    assert site.hits["/answer"] == 2
-    assert [request[0] for request in site.requests if request[1] == "/answer"] == ["GET", "GET"]
-    assert result.stats.counters["error/TooManyRedirects"] == 1
-    assert site.hits["/loop"] == 6
-    assert result.stats.counters["error/BadRedirect"] == 1
-    assert result.stats.counters["skipped/domain"] == 1
-
-
-async def test_a_cookie_redirect_to_itself_arrives(site: Site, fast: dict[str, Any]) -> None:
-    def gate(request: web.Request) -> web.Response:
-        if request.cookies.get("pass") == "yes":
-            return web.Response(text=page(title="in"), content_type="text/html")
-        answer = web.Response(status=302, headers={"Location": "/"})
-        answer.set_cookie("pass", "yes")
-        return answer
-
-    site.pages["/"] = gate
-
-    class Cookie(Spider):
-        name = "cookie"
-        start_urls = [f"{site.url}/"]
-
-        async def parse(self, response: Response) -> AsyncIterator[Any]:
-            yield {"title": response.css("h1::text").one(), "cookie": response.request_headers.get("Cookie")}
-
-    result = await run(Cookie, settings=fast)
-    assert items_of(result) == [{"title": "in", "cookie": "pass=yes"}]
