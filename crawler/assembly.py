@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crawler.arguments import convert
+from crawler.callbacks import USER_ERRORS, where_of
 from crawler.commit import Committer
 from crawler.contracts import Entry, Frontier, Group
 from crawler.counts import Counts, HostStats, Stats, stats_json
@@ -39,7 +41,7 @@ from crawler.request import Request
 from crawler.robots import Robots
 from crawler.runs.choose import Choice, Ended, choose
 from crawler.runs.directory import RunDirectory, spider_directory
-from crawler.runs.identity import args_digest, code_digest, hash_key
+from crawler.runs.identity import args_digest, code_digest, hash_key, seeds_name
 from crawler.runs.lock import Lock
 from crawler.runs.run import Run
 from crawler.runs.skipped import SkippedList
@@ -74,7 +76,8 @@ class Assembly:
             self.settings = settings
         else:
             self.settings = resolve(spider_class, overrides=dict(settings or {})).settings
-        self.spider = spider_class(**args)
+        self.spider = _made(spider_class, args)
+        self._seeds = seeds_name(urls) if urls is not None else ""
         self._args = convert(spider_class, args)
         self._emit = emit
         self._urls = urls
@@ -93,7 +96,10 @@ class Assembly:
 
     def _check_seeds(self) -> None:
         spider = self.spider
-        if self._urls is not None or type(spider).start is not Spider.start:
+        if self._urls is None and type(spider).start is not Spider.start:
+            return
+        if self._urls is not None:
+            self._check_parse()
             return
         if isinstance(spider.start_urls, str):
             raise SpiderError(f"{type(spider).__name__}.start_urls is one str: write a list, [{spider.start_urls!r}]")
@@ -102,6 +108,14 @@ class Assembly:
                 Request(url)
             except ValueError as error:
                 raise SpiderError(f"{type(spider).__name__}.start_urls: {error}") from None
+        if spider.start_urls:
+            self._check_parse()
+
+    def _check_parse(self) -> None:
+        kind = type(self.spider)
+        if kind.parse is Spider.parse:
+            near = _near(self.spider)
+            raise SpiderError(f"{kind.__name__} has no parse(self, response), which gets the seeds' pages{near}")
 
     # -- opening
 
@@ -118,10 +132,12 @@ class Assembly:
         settings, spider = self.settings, self.spider
         rules = CanonicalRules.from_settings(settings)
         spider_dir = spider_directory(Path(settings.runs_dir), spider.name)
-        stack.enter_context(Lock(spider_dir / f"{args_digest(self._args)}.lock", f"spider {spider.name!r}"))
+        stack.enter_context(
+            Lock(spider_dir / f"{args_digest(self._args, self._seeds)}.lock", f"spider {spider.name!r}")
+        )
         self._choice = choice = choose(
             spider_dir, spider.name, self._args, settings,
-            fingerprint_version=VERSION, canonical=rules.as_dict(), code=code_digest(type(spider)),
+            fingerprint_version=VERSION, canonical=rules.as_dict(), code=code_digest(type(spider)), seeds=self._seeds,
         )  # fmt: skip
         self.directory = directory = choice.directory
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -321,7 +337,7 @@ class Assembly:
             counters=dict(sorted({**counts.total, **self._robots_count()}.items())),
             pages_per_second=now,
             pages_per_second_mean=mean,
-            pending=scheduler.pending if scheduler else 0,
+            pending=scheduler.pending + engine.left if scheduler and engine else 0,
             in_flight=engine.in_flight if engine else 0,
             known=engine.known if engine else 0,
             hosts=_slowest(scheduler.hosts()) if scheduler else [],
@@ -337,3 +353,21 @@ def _slowest(hosts: Iterable[Any]) -> list[HostStats]:
         HostStats(h.name, h.pages, h.errors, h.mean_seconds, h.in_flight, h.pending, h.waits, h.reason) for h in hosts
     ]
     return sorted(views, key=lambda view: view.mean_seconds, reverse=True)[:20]
+
+
+def _made(spider_class: type[Spider], args: dict[str, Any]) -> Spider:
+    """The spider. What its own `__init__` raises is a mistake in its file."""
+    try:
+        return spider_class(**args)
+    except CrawlerError:
+        raise
+    except USER_ERRORS as error:
+        kind = f"{type(error).__name__}: {error}"
+        raise SpiderError(f"{spider_class.__name__}.__init__ failed: {kind} at {where_of(error)}") from None
+
+
+def _near(spider: Spider) -> str:
+    """A method whose name is nearly `parse`."""
+    own = [name for name in vars(type(spider)) if callable(getattr(spider, name)) and not name.startswith("_")]
+    near = difflib.get_close_matches("parse", own, 1)
+    return f"; did you mean {near[0]}?" if near else ""

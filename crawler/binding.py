@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import reprlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -20,13 +21,13 @@ def encode_kwargs(kwargs: Mapping[str, Any]) -> bytes:
     """The arguments of a callback as MessagePack. Raises TypeError naming the one that cannot be stored."""
     try:
         return msgspec.msgpack.encode(kwargs)
-    except (TypeError, OverflowError, ValueError):
+    except (TypeError, OverflowError, ValueError, RecursionError):
         for name, value in kwargs.items():
             try:
                 msgspec.msgpack.encode(value)
-            except (TypeError, OverflowError, ValueError) as error:
+            except (TypeError, OverflowError, ValueError, RecursionError) as error:
                 raise TypeError(
-                    f"the callback's argument {name}={value!r:.80} cannot be stored ({error}); "
+                    f"the callback's argument {name}={reprlib.repr(value)} cannot be stored ({error}); "
                     "pass plain data: str, numbers, lists, dicts, dataclasses"
                 ) from None
         raise

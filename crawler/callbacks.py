@@ -71,7 +71,7 @@ class Results:
         if hasattr(result, "__aiter__"):
             await self._drain(result, take)
         elif isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):
-            raise WrongYield(f"returned {shown(result)}", self.where())
+            raise WrongYield(f"returned {shown(result)}: return a list of items, or yield them", self.where())
         else:
             self._generator = result
             for value in self._sync(iter(result)):
@@ -186,6 +186,14 @@ def where_of(error: BaseException) -> str:
         return ""
     frame, line = frames[-1]
     return _short(f"{frame.f_code.co_filename}:{line}")
+
+
+def defined_at(method: Any) -> str:
+    """file:line where a method of the user's begins; empty for what has no code of its own."""
+    code = getattr(getattr(method, "__func__", method), "__code__", None)
+    if code is None or code.co_filename.startswith(_OURS):
+        return ""
+    return _short(f"{code.co_filename}:{code.co_firstlineno}")
 
 
 def user_traceback(error: BaseException) -> str:

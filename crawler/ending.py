@@ -99,7 +99,7 @@ class Limits:
         failed, callbacks = counts["requests_failed"], counts["callbacks_failed"]
         share = counts.failed_share()
         if callbacks > settings.max_failed_callbacks:
-            text = f"{callbacks} {'page' if callbacks == 1 else 'pages'} failed in the spider's code"
+            text = f"the spider's code failed {'once' if callbacks == 1 else f'{callbacks} times'}"
         elif failed and (share > settings.max_failed_share or share == 1.0):
             text = f"{failed} of {failed + counts['responses']} requests failed ({share:.0%})"
         else:

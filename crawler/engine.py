@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
-from multidict import CIMultiDict, CIMultiDictProxy
-
 from crawler.callbacks import where_of
 from crawler.contracts import Entry, Fetch, Fetcher, Frontier, Outcome, Recovered
 from crawler.ending import End, Limits
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from crawler.counts import Counts
     from crawler.linking import Linker
     from crawler.pipelines import Chain
-    from crawler.request import Request
     from crawler.robots import Robots
     from crawler.scheduler import Mode, Scheduler
     from crawler.settings import Settings
@@ -89,15 +86,17 @@ class Engine:
         self.hears_skipped = type(spider).skipped is not Spider.skipped
         self.paused = False
         self.known = 0  # requests that were ever accepted
+        self.left = 0  # pages in flight that were left: they are pending again
         self.held: Callable[[], bool] = lambda: False
         """Whether someone downstream (a reader of `stream`) asks for a pause in handing out."""
         self._pages: set[asyncio.Task[None]] = set()
-        self._asking: set[asyncio.Task[None]] = set()
+        self._aside: set[asyncio.Task[None]] = set()
         self._open = 0
         self._end: End | None = None
         self._ended = asyncio.Event()
         self._interrupted = 0.0
         self._now = False
+        self._leaving = False  # pages are cancelled by us from now on
         self._opened = False
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -129,8 +128,8 @@ class Engine:
                         await self.committer.flush()
             finally:
                 handing_out.cancel()
-                for asking in self._asking:  # a silent robots.txt must not hold up the end
-                    asking.cancel()
+                for task in self._aside:  # a silent robots.txt must not hold up the end, nor a fetch
+                    task.cancel()
                 self.committer.stop()
                 await asyncio.wait([committing])
         if self.committer.error is not None:
@@ -162,6 +161,7 @@ class Engine:
         """Pages in flight are finished; after a signal within `grace`. The rest stays pending."""
         while self._pages and not self._out_of_patience():
             await asyncio.wait(self._pages, timeout=0.1)
+        self._leaving = True
         while self._pages:
             for page in self._pages:
                 page.cancel()
@@ -197,9 +197,7 @@ class Engine:
                 await self.permits.acquire()
                 self._start(handout.entry, handout.skip)
             for origin in self.robots.wanted():
-                asking = self._tasks.create_task(self._robots(origin), name=f"robots {origin}")
-                self._asking.add(asking)
-                asking.add_done_callback(self._asking.discard)
+                self._beside(self._tasks.create_task(self._robots(origin), name=f"robots {origin}"))
             self._look_for_end()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._sleep()):
@@ -244,11 +242,29 @@ class Engine:
                 self.permits.release()
                 return
             task = self._tasks.create_task(self._inner(entry))
+            self._beside(task)
+            self.inner.started(entry, task)
         else:
             self._open += 1
             task = self._tasks.create_task(self._page(entry, skip))
             self._pages.add(task)
             task.add_done_callback(self._pages.discard)
+
+    def _beside(self, task: asyncio.Task[None]) -> None:
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    async def _outcome(self, page: Page, skip: str) -> Outcome:
+        try:
+            return await page.finish(await page.skip(skip)) if skip else await page.work()
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or (task.cancelling() and self._leaving):
+                self.left += 1
+                raise
+            while task.uncancel():  # nobody of ours cancelled the page: its own code did
+                pass
+            return page.unstorable(error)
 
     async def _inner(self, entry: Entry) -> None:
         try:
@@ -261,13 +277,14 @@ class Engine:
         page = Page(self, entry)
         current_work.set(page)
         try:
-            outcome = await page.finish(await page.skip(skip)) if skip else await page.work()
+            outcome = await self._outcome(page, skip)
             try:
                 self.accept(outcome)
             except (TypeError, ValueError) as error:  # what the page gave cannot be stored: nothing was changed
                 self.accept(page.unstorable(error))
         finally:
             self._open -= 1
+            page.over = True
             if page.permit:
                 self.permits.release()
             self.wake.set()
@@ -353,7 +370,7 @@ class Engine:
 
     def stop_now(self) -> None:
         """A second signal: pages in flight are left; they stay pending."""
-        self._now = True
+        self._now = self._leaving = True
         self.inner.cancel("the crawl was interrupted")
         for page in self._pages:
             page.cancel()
@@ -374,24 +391,6 @@ class Engine:
         return self._open
 
     # -- small services of a page
-
-    def retries(self, request: Request) -> int:
-        """Further attempts that a request may have."""
-        return self.retry.retries(request)
-
-    def retry_wait(self, tries: int) -> float:
-        """Seconds until the next attempt where nobody named them."""
-        return min(self.settings.retry_wait * 2.0**tries, self.settings.retry_wait_max)
-
-    def no_response(self, request: Request) -> Response:
-        """Stands for the answer that a failed request does not have."""
-        return Response(request.url, 0, CIMultiDictProxy(CIMultiDict()), b"", request)
-
-    def scope_of_scheme(self, request: Request) -> tuple[str, str] | None:
-        """Only http and https are asked."""
-        if request.url.startswith(("http://", "https://")):
-            return None
-        return "scheme", f"{request.url.partition(':')[0]}: is not fetched"
 
     def broke(self, name: str, error: BaseException) -> End:
         """The end of a crawl whose `opened` or `start` raised."""

@@ -28,6 +28,7 @@ Missing       a ValueError: one() found nothing for .query on .url
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -181,6 +182,8 @@ class Retry(Exception):
 
     def __init__(self, after: float | None = None, reason: str = "") -> None:
         super().__init__(reason or "retry")
+        if after is not None and not 0 <= after < math.inf:
+            raise ValueError(f"Retry(after={after!r}): seconds, at least 0")
         self.after = after
         self.reason = reason
         self.error: FetchError | None = None  # what the fetch ended with, when a middleware asks

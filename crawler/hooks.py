@@ -75,7 +75,7 @@ class Hooks:
                 text = f"{type(error).__name__}: {error}"
                 engine.emit(CallbackFailed("", name, text, where_of(error), user_traceback(error)))
                 engine.counts.add({"callbacks_failed": 1, f"callback/{type(error).__name__}": 1})
-                engine.counts.example(f"callback/{type(error).__name__}", "", f"{name}: {text}")
+                engine.counts.example(f"callback/{type(error).__name__}", "", f"{name}: {text} at {where_of(error)}")
                 well = False
         return well
 

@@ -34,6 +34,7 @@ class InnerFetches:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: dict[Entry, asyncio.Future[Response]] = {}
+        self._running: dict[Entry, asyncio.Task[None]] = {}
         self._ages = itertools.count(-(1 << 62))  # before all pages, and no two alike
 
     def __len__(self) -> int:
@@ -67,8 +68,17 @@ class InnerFetches:
             if page is not None:
                 work.waiting -= 1
                 if work.waiting == 0:
-                    await engine.permits.acquire()
-                    work.permit = True
+                    await self._take_permit(work)
+
+    async def _take_permit(self, work: Any) -> None:
+        if work.permit or work.over:
+            return
+        await self._engine.permits.acquire()
+        if work.waiting or work.permit or work.over:  # it fetches again, or has ended, meanwhile
+            self._engine.permits.release()
+            self._engine.wake.set()
+        else:
+            work.permit = True
 
     async def _answer(self, request: Request, page: Entry | None) -> Response:
         engine = self._engine
@@ -86,9 +96,8 @@ class InnerFetches:
         return response
 
     async def _send(self, request: Request) -> Response:
-        refused = self._engine.scope_of_scheme(request)
-        if refused is not None:
-            raise Skipped(refused[0], request, refused[1])
+        if not request.url.startswith(("http://", "https://")):
+            raise Skipped("scheme", request, f"{request.url.partition(':')[0]}: is not fetched")
         entry = Entry(0, b"", scheduling_host(request.url), request, next(self._ages))
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting[entry] = future
@@ -98,6 +107,9 @@ class InnerFetches:
             return await future
         finally:
             del self._waiting[entry]
+            task = self._running.pop(entry, None)
+            if task is not None and future.cancelled():  # nobody waits for it: its permits go to others
+                task.cancel()
 
     def _allowed(self, page: Entry | None, request: Request) -> None:
         """From a page to its registrable domain, else to the seeds' domains; `services` always."""
@@ -113,6 +125,11 @@ class InnerFetches:
                 f"self.fetch goes to {', '.join(sorted(own)) or 'no host yet'}; name {host} in services",
             )
 
+    def started(self, entry: Entry, task: asyncio.Task[None]) -> None:
+        """The engine handed an entry out: `task` works on it."""
+        if entry in self._waiting:
+            self._running[entry] = task
+
     # -- the engine's side: an entry was handed out
 
     async def work(self, entry: Entry) -> None:
@@ -126,7 +143,7 @@ class InnerFetches:
         except Retry as retry:
             if future.done():
                 return
-            if entry.tries >= self._engine.retries(entry.request):
+            if entry.tries >= self._engine.retry.retries(entry.request):
                 request, tries = entry.request, entry.tries + 1
                 error = retry.error or (
                     BadStatus(f"status {retry.response.status} after {tries} tries", retry.response)
@@ -135,7 +152,7 @@ class InnerFetches:
                 )
                 future.set_exception(error)
                 return
-            after = retry.after if retry.after is not None else self._engine.retry_wait(entry.tries)
+            after = retry.after if retry.after is not None else self._engine.retry.wait(entry.tries)
             entry.tries += 1
             entry.request = entry.request._copy()
             entry.request._tries = entry.tries

@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from multidict import CIMultiDict, CIMultiDictProxy
+
 from crawler.binding import decode_kwargs
-from crawler.callbacks import USER_ERRORS, Results, WrongYield, in_thread, shown, user_traceback, where_of
+from crawler.callbacks import USER_ERRORS, Results, WrongYield, defined_at, in_thread, shown, user_traceback, where_of
 from crawler.codec import encode_item, is_item
 from crawler.contracts import Entry, ItemRecord, Outcome, Returned, Skip, StateOp, Verdict
 from crawler.errors import BadStatus, DropItem, FetchError, GaveUp, Retry, Skipped
@@ -34,6 +36,7 @@ class Page:
         "hop",
         "items",
         "ordinal",
+        "over",
         "own",
         "permit",
         "requests",
@@ -54,6 +57,7 @@ class Page:
         self.ordinal = -1
         self.waiting = 0
         self.permit = True
+        self.over = False
         self.response: Response | None = None
         self.hop: Request | None = None
         self.results: Results | None = None
@@ -167,7 +171,7 @@ class Page:
             await results.give(self.take)
         except WrongYield as error:
             kind = type(self.engine.spider).__name__
-            raise WrongYield(f"{kind}.{name} {error}; {_ITEMS}", error.where) from None
+            raise WrongYield(f"{kind}.{name} {error}; {_ITEMS}", error.where or defined_at(method)) from None
         finally:
             self.engine.notices.stepped(name, results.slowest)
 
@@ -185,7 +189,7 @@ class Page:
         return None
 
     async def _through(self, item: Any, ordinal: int) -> None:
-        response = self.response or self.engine.no_response(self.entry.request)
+        response = self.response or _no_response(self.entry.request)
         try:
             kept = await self.engine.chain.process(item, Context(self.entry.key, ordinal, response, self.engine.spider))
         except DropItem as drop:
@@ -215,13 +219,13 @@ class Page:
     async def _again(self, retry: Retry) -> Outcome:
         """A try is used up: back with a time, or failed."""
         entry = self.entry
-        if entry.tries >= self.engine.retries(entry.request):
+        if entry.tries >= self.engine.retry.retries(entry.request):
             error = retry.error or GaveUp(
                 f"gave up after {entry.tries + 1} tries: {retry.reason or 'Retry was raised'}",
                 request=entry.request, phase="callback",
             )  # fmt: skip
             return await self._fail(error)
-        after = retry.after if retry.after is not None else self.engine.retry_wait(entry.tries)
+        after = retry.after if retry.after is not None else self.engine.retry.wait(entry.tries)
         self._forget()
         self.counters["retries"] = 1
         self.engine.emit(PageReturned(entry.request.url, entry.host, retry.reason, entry.tries + 1, after))
@@ -289,7 +293,7 @@ class Page:
 
     def _broken(self, name: str, error: BaseException, keep: dict[str, int] | None = None) -> Outcome:
         """The spider's code raised: this page is failed, all else goes on."""
-        where = where_of(error)
+        where = where_of(error) or defined_at(getattr(self.engine.spider, name, None))
         kind = type(error).__name__
         dropped = len(self.items)
         self._forget()
@@ -309,7 +313,7 @@ class Page:
         status = self.response.status if self.response is not None else 0
         return self._outcome("failed", status=status, error=f"callback/{kind}", message=f"{text} at {where}")
 
-    def unstorable(self, error: Exception) -> Outcome:
+    def unstorable(self, error: BaseException) -> Outcome:
         """The store refused what the page gave (an argument, a state value): the page is failed instead."""
         return self._broken(self.entry.request.callback or "parse", error)
 
@@ -327,6 +331,11 @@ class Page:
 
 
 _ITEMS = "yield requests and items: dataclass, msgspec Struct, pydantic model, attrs class or dict"
+
+
+def _no_response(request: Request) -> Response:
+    """Stands for the answer that a failed request does not have."""
+    return Response(request.url, 0, CIMultiDictProxy(CIMultiDict()), b"", request)
 
 
 def _of_page(error: FetchError | Skipped, request: Request) -> FetchError:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from crawler.assembly import Assembly
@@ -196,8 +198,11 @@ class Crawl(Generic[T]):
         self._interrupted += 1
         if self._interrupted == 1:
             self._end(End.signal(number.name, 128 + number))
-        else:
+        elif self._interrupted == 2:
             self._end_now()
+        else:  # some code does not let itself be cancelled; what is committed is safe in any case
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
 
 _BEHIND = 10_000  # items that wait for a reader of the stream before handing out pauses
@@ -232,6 +237,17 @@ def run_blocking(crawl: Crawl[Any], beside: Callable[[Crawl[Any]], Awaitable[Non
                     if not watching.cancelled():
                         watching.result()
 
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:  # a notebook's cell, a web handler: the crawl gets a thread and a loop of its own
+        with ThreadPoolExecutor(1, thread_name_prefix="crawl") as thread:
+            return thread.submit(_run_in_new_loop, main, crawl).result()
+    return _run_in_new_loop(main, crawl)
+
+
+def _run_in_new_loop(main: Callable[[], Coroutine[Any, Any, Run]], crawl: Crawl[Any]) -> Run:
     factory = None
     if crawl._assembly.settings.uvloop:
         with contextlib.suppress(ImportError):

@@ -137,6 +137,8 @@ class Spider:
     def count(self, name: str, n: int = 1) -> None:
         """Adds to a number of your own, shown in stats and report; committed with the page."""
         work = current_work.get()
+        if not isinstance(n, int) or abs(n) >= 1 << 53:
+            raise ValueError(f"count({name!r}, {n!r:.40}): a whole number below 2**53")
         if work is not None:
             key = f"user/{name}"
             work.counters[key] = work.counters.get(key, 0) + n

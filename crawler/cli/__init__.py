@@ -79,11 +79,12 @@ def _invoke(argv: Sequence[str] | None) -> int:
 
 def _usage(error: typer.TyperException) -> tuple[str, int]:
     format_message = getattr(error, "format_message", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # `crawler` and `crawler new` alone show their help, as an error
+        typer.echo(format_message() if format_message else str(error), err=True)
+        return "", 2
     message = " ".join((format_message() if format_message else str(error)).split())
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "crawler"
-    if not message:  # `crawler` and `crawler new` alone show their help, as an error
-        return "", getattr(error, "exit_code", 2)
     return f"{message.rstrip('.')}; see `{path} --help`", getattr(error, "exit_code", 2)
 
 

@@ -40,10 +40,8 @@ class RetryMiddleware:
         self._statuses = frozenset(settings.retry_statuses)
         self._methods = frozenset(method.upper() for method in settings.retry_methods)
         self._retries = settings.retries
-        half = settings.retry_wait / 2
-        self._wait = wait_exponential(multiplier=settings.retry_wait, max=settings.retry_wait_max) + wait_random(
-            0, half
-        )
+        self._first, self._longest = settings.retry_wait, settings.retry_wait_max
+        self._wait = wait_exponential(multiplier=self._first, max=self._longest) + wait_random(0, self._first / 2)
         self._again = retry_if_result(self._passing_status) | retry_if_exception_type(
             (ConnectFailed, TimedOut, BadResponse)
         )
@@ -66,6 +64,10 @@ class RetryMiddleware:
         if asked is None or asked is True:
             return self._retries
         return int(asked)
+
+    def wait(self, tries: int) -> float:
+        """Seconds until the next attempt where a callback's `Retry` names none."""
+        return min(self._first * 2.0**tries, self._longest)
 
     def _passing_status(self, response: Any) -> bool:
         return response.status in self._statuses

@@ -63,6 +63,11 @@ class CSV:
     def describe(self, type_name: str, fields: Sequence[str]) -> None:
         """Items of this type come: its fields are the columns, or must be among them."""
         if self._named:
+            if fields and type_name != "dict" and not set(fields) & set(self._columns):
+                raise OutputError(
+                    f"csv_fields names {', '.join(self._columns)}, but {type_name} has none of them: "
+                    f"it has {', '.join(fields)}"
+                )
             return
         if not self._columns:
             self._type = type_name

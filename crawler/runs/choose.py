@@ -44,6 +44,9 @@ class Choice:
     publish_only: Ended | None = None
 
 
+_CHANGED = "the spider's file has changed since: what is queued goes through the new code; --fresh begins anew"
+
+
 def choose(
     spider_dir: Path,
     spider: str,
@@ -53,16 +56,19 @@ def choose(
     fingerprint_version: int,
     canonical: dict[str, Any],
     code: str,
+    seeds: str = "",
 ) -> Choice:
     """Decides, and makes the directory of a new run. The caller holds the lock of (spider, args)."""
 
     def fresh(note: str = "") -> Choice:
-        identity = Identity(new_id(spider_dir), spider, dict(args), time.time(), fingerprint_version, canonical, code)
+        identity = Identity(
+            new_id(spider_dir), spider, dict(args), time.time(), fingerprint_version, canonical, code, seeds
+        )
         return Choice(RunDirectory.create(spider_dir, identity), False, note)
 
     if settings.frontier == "memory":
         return fresh()
-    last = newest(spider_dir, args_digest(args))
+    last = newest(spider_dir, args_digest(args, seeds))
     if last is None or not last.frontier.exists():
         return fresh()
     from crawler.frontier.sqlite import read_meta
@@ -70,7 +76,7 @@ def choose(
     meta = read_meta(last.frontier).meta
     ended = msgspec.msgpack.decode(meta["ended"], type=Ended) if meta.get("ended") else None
     if ended is not None and not meta.get("published"):
-        return Choice(last, True, f"run {last.identity.id} had ended; its outputs are put in place", ended)
+        return Choice(last, True, "it had ended; its outputs are put in place", ended)
     if settings.resume == "never":
         return fresh()
     identity = last.identity
@@ -78,12 +84,12 @@ def choose(
     if (identity.fingerprint_version, identity.canonical) != (fingerprint_version, canonical):
         return fresh(f"run {identity.id} has other canonicalisation settings: a new run begins")
     if ended is None:
-        return Choice(last, True, f"run {identity.id} goes on")
+        return Choice(last, True, _CHANGED if identity.code != code else "")
     if not ended.limit:
         return fresh()
     now = getattr(settings, ended.limit, None)
     raised = now is None or now > ended.value
     if raised and (identity.code == code or settings.resume == "always"):
         limit = "gone" if now is None else f"{now:g}"
-        return Choice(last, True, f"run {identity.id} goes on: {ended.limit} was {ended.value:g}, it is {limit}")
+        return Choice(last, True, f"{ended.limit} was {ended.value:g}, it is {limit}")
     return fresh()

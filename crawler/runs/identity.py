@@ -30,16 +30,30 @@ class Identity(msgspec.Struct, frozen=True):
     """The canonicalisation settings: other ones mean other fingerprints, so another run."""
     code: str = ""
     """Digest of the spider's file."""
+    seeds: str = ""
+    """The list of URLs that took the place of the spider's seeds; empty: its own."""
     schema: int = 1
 
     @property
     def digest(self) -> str:
         """Names (spider, arguments): runs with one digest continue each other."""
-        return args_digest(self.args)
+        return args_digest(self.args, self.seeds)
 
 
-def args_digest(args: Mapping[str, Any]) -> str:
-    """Twelve hexadecimal digits for a spider's arguments."""
+def seeds_name(urls: object) -> str:
+    """What a list of URLs is known by: its file's path and content; "urls" for one that is no file."""
+    name = str(getattr(urls, "name", ""))
+    try:
+        with Path(name).open("rb") as file:
+            return f"{Path(name).absolute()} {hashlib.file_digest(file, 'blake2b').hexdigest()[:16]}"
+    except (OSError, ValueError):
+        return name or "urls"
+
+
+def args_digest(args: Mapping[str, Any], seeds: str = "") -> str:
+    """Twelve hexadecimal digits for a spider's arguments and seeds."""
+    if seeds:
+        args = {**args, "--urls": seeds}
     raw = msgspec.json.encode(dict(sorted(args.items())), enc_hook=str, order="deterministic")
     return hashlib.blake2b(raw, digest_size=6).hexdigest()
 

@@ -92,7 +92,9 @@ def by_prefix(stats: Stats, prefix: str) -> list[tuple[str, int]]:
 def _numbers(stats: Stats) -> list[Row]:
     counters = stats.counters
     pages, items = counters.get("pages", 0), counters.get("items", 0)
-    speed = f" in {duration(stats.seconds)} ({rate(stats.pages_per_second_mean)})"
+    here = round(stats.pages_per_second_mean * stats.seconds)
+    part = f", {count(here)} of them" if 0 <= here < pages else ""
+    speed = f"{part} in {duration(stats.seconds)} ({rate(stats.pages_per_second_mean)})"
     volume = f", {size(counters['bytes'])}" if counters.get("bytes") else ""
     rows = [
         Row("pages", f"{count(pages)}{speed}{volume}", "plain"),
@@ -219,7 +221,7 @@ def _next(stats: Stats, settings: Settings, code: int) -> list[Row]:
         return []
     if code in (4, 130, 143):
         left = f" with {plural(stats.pending, 'page')} queued" if stats.pending else ""
-        return [Row("next", f"run the same command again to go on{left}", "note")]
+        return [Row("next", f"run the same command again to go on{left}; with --fresh it begins anew", "note")]
     if code == 1:
         return [Row("next", "mend the cause and run the same command again: it goes on where it was", "note")]
     if stats.reason.startswith("limit reached: ") and stats.pending:

@@ -111,14 +111,27 @@ def test_without_an_output_the_items_of_the_run_are_named() -> None:
     assert row(plain(path="/r", counters={"pages": 1}), "output") == []
 
 
+AGAIN, FRESH = "run the same command again to go on", "; with --fresh it begins anew"
+
+
 @pytest.mark.parametrize(
     ("reason", "code", "pending", "says"),
     [
         ("complete", 0, 0, []),
         ("complete; 3 of 9 requests failed", 3, 0, []),
-        ("interrupted by SIGINT", 130, 412, ["run the same command again to go on with 412 pages queued"]),
-        ("interrupted by SIGTERM", 143, 0, ["run the same command again to go on"]),
-        ("stopped: enough", 4, 1, ["run the same command again to go on with 1 page queued"]),
+        (
+            "interrupted by SIGINT",
+            130,
+            412,
+            [f"{AGAIN} with 412 pages queued{FRESH}"],
+        ),
+        ("interrupted by SIGTERM", 143, 0, [f"{AGAIN}{FRESH}"]),
+        (
+            "stopped: enough",
+            4,
+            1,
+            [f"{AGAIN} with 1 page queued{FRESH}"],
+        ),
         ("failed: disk full", 1, 3, ["mend the cause and run the same command again: it goes on where it was"]),
         ("limit reached: max_pages = 100", 0, 3, ["3 pages left in the queue: a higher max_pages goes on"]),
         ("limit reached: max_pages = 100", 0, 0, []),
