@@ -58,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _invoke(argv)
         sys.stdout.flush()  # here, where a closed pipe can still be told from an error of ours
     except CrawlerError as error:
+        if _json_lines(sys.argv[1:] if argv is None else argv):
+            return _say_json(str(error), error.exit_code)
         return _say(str(error), error.exit_code)
     except typer.TyperException as error:  # unknown command, missing argument, …
         return _say(*_usage(error))
@@ -91,6 +93,21 @@ def _usage(error: typer.TyperException) -> tuple[str, int]:
 def _say(message: str, code: int) -> int:
     if message:
         typer.echo(f"error: {message}", err=True)
+    return code
+
+
+def _json_lines(argv: Sequence[str]) -> bool:
+    """Whether lines are asked for as JSON, told without the settings, which may be what is wrong."""
+    words = " ".join(argv).replace("=", " ")
+    return "--log-format json" in words or "log_format json" in words or os.environ.get("CRAWLER_LOG_FORMAT") == "json"
+
+
+def _say_json(message: str, code: int) -> int:
+    import logging
+
+    from crawler.terminal.line import Line, as_json
+
+    typer.echo(as_json(Line(logging.ERROR, "refused", message), "", ""), err=True)
     return code
 
 

@@ -45,6 +45,7 @@ class Face:
     def __init__(self, settings: Settings, spider: str, screen: Screen, *, json: bool = False) -> None:
         self._level = LEVELS[settings.log_level]
         self._quiet = settings.quiet
+        self._json = json
         self._spider = spider
         self._screen = screen
         self._shown = max(self._level, logging.WARNING) if settings.quiet else self._level
@@ -104,7 +105,7 @@ class Face:
         self._log.write(line)
         stats = msgspec.convert(event.stats, Stats)
         if not self._quiet or line.level > logging.INFO:
-            self._screen.end(stats, line, summary=not self._quiet)
+            self._screen.end(stats, line, summary=self._json or not self._quiet)
         self._ended.set()
         self._leave()
 

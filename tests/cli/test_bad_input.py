@@ -434,3 +434,19 @@ def test_a_second_signal_leaves_at_once_and_stays_exact(work: Path, server: Serv
     done = crawler(work, "run", target, "-o", "out.jsonl", *QUICK)
     said(done, 0)
     assert len((work / "out.jsonl").read_text().splitlines()) == 21
+
+
+def test_a_refusal_is_json_where_lines_are(work: Path) -> None:
+    done = crawler(work, "run", "spiders/none.py", "--log-format", "json")
+    assert done.returncode == 2
+    line = json.loads(done.stderr)
+    assert (line["level"], line["event"]) == ("error", "refused")
+    assert "no such file" in line["message"]
+
+
+def test_the_command_alone_shows_its_help(work: Path) -> None:
+    done = crawler(work)
+    assert done.returncode == 2
+    assert "error:" not in done.stderr
+    assert "Usage: crawler" in done.stderr
+    assert "\n  run " in done.stderr
