@@ -49,7 +49,7 @@ from crawler.scheduler import Scheduler
 from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.settings_layers import resolve
-from crawler.settings_values import statuses
+from crawler.settings_values import domains, statuses
 from crawler.spider import Spider
 from crawler.state import decode_value
 from crawler.urls import CanonicalRules
@@ -93,6 +93,10 @@ class Assembly:
                 check_target(target, self.settings)
         statuses(self.settings.accept_status)
         self._check_seeds()
+        self._domains = [
+            *domains(self.spider.allowed_domains, f"{spider_class.__name__}.allowed_domains"),
+            *domains(self.settings.allowed_domains, "the setting allowed_domains"),
+        ]
 
     def _check_seeds(self) -> None:
         spider = self.spider
@@ -101,6 +105,8 @@ class Assembly:
         if self._urls is not None:
             self._check_parse()
             return
+        if not isinstance(spider.start_urls, Iterable):
+            raise SpiderError(f"{type(spider).__name__}.start_urls is {spider.start_urls!r}: write a list of URLs")
         if isinstance(spider.start_urls, str):
             raise SpiderError(f"{type(spider).__name__}.start_urls is one str: write a list, [{spider.start_urls!r}]")
         for url in spider.start_urls:
@@ -170,7 +176,7 @@ class Assembly:
         robots = Robots(settings)
         scheduler = Scheduler(settings, self._frontier.bodies, gate=robots)
         retry = RetryMiddleware(settings)
-        scope = Scope(settings, [*spider.allowed_domains, *settings.allowed_domains])
+        scope = Scope(settings, self._domains)
         self._committer = Committer(
             self._frontier, self._log, self._thread, settings,
             number=self._recovered.commit, prepare=self._prepare, committed=self._committed,
@@ -183,7 +189,7 @@ class Assembly:
             committer=self._committer, counts=self.counts, emit=self.emit, seeds=self._urls,
         )  # fmt: skip
         fetcher.seed_domains = self.engine.seed_domains  # where the settings' cookies go; grows as seeds come
-        for url in spider.start_urls:
+        for url in [*spider.start_urls, *(f"http://{domain}/" for domain in self._domains)]:
             self.engine.seeds.note_domain(url)
 
     def give_up(self) -> None:
@@ -357,8 +363,13 @@ def _slowest(hosts: Iterable[Any]) -> list[HostStats]:
 
 def _made(spider_class: type[Spider], args: dict[str, Any]) -> Spider:
     """The spider. What its own `__init__` raises is a mistake in its file."""
+    if not isinstance(spider_class, type) or not issubclass(spider_class, Spider):
+        raise SpiderError(f"{spider_class!r} is no spider class: give the class itself, or FILE or module:Class")
     try:
-        return spider_class(**args)
+        spider = spider_class(**args)
+        if not hasattr(spider, "state"):
+            raise SpiderError(f"{spider_class.__name__}.__init__ must call super().__init__(**args)")
+        return spider
     except CrawlerError:
         raise
     except USER_ERRORS as error:

@@ -182,8 +182,8 @@ class Retry(Exception):
 
     def __init__(self, after: float | None = None, reason: str = "") -> None:
         super().__init__(reason or "retry")
-        if after is not None and not 0 <= after < math.inf:
-            raise ValueError(f"Retry(after={after!r}): seconds, at least 0")
+        if after is not None and (not isinstance(after, int | float) or not 0 <= after < math.inf):
+            raise ValueError(f"Retry(after={after!r}): seconds, at least 0; a reason is given as reason=")
         self.after = after
         self.reason = reason
         self.error: FetchError | None = None  # what the fetch ended with, when a middleware asks

@@ -86,6 +86,8 @@ class Hooks:
 
         async def run() -> None:
             result = call()
+            if inspect.isgenerator(result) or inspect.isasyncgen(result):
+                raise TypeError(f"{result.__name__} has a yield: it is a plain or an async method, and gives nothing")
             if inspect.isawaitable(result):
                 await result
 

@@ -200,7 +200,12 @@ class Page:
         self._keep(kept, ordinal)
 
     def _keep(self, item: Any, ordinal: int) -> None:
-        type_name, fields, raw = encode_item(item)
+        try:
+            type_name, fields, raw = encode_item(item)
+        except (TypeError, ValueError, OverflowError) as error:
+            if self.results is not None:
+                error.where = self.results.where()  # type: ignore[union-attr]  # the yield's line
+            raise
         self.items.append(ItemRecord(ordinal, type_name, fields, raw, item))
 
     # -- other ends

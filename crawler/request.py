@@ -261,6 +261,8 @@ def make_options(args: dict[str, Any]) -> Options:
     unknown = args.keys() - _OPTION_NAMES
     if unknown:
         raise TypeError(_unknown_word(sorted(unknown)[0]))
+    for word, value in args.items():
+        _check_type(word, value)
     plain: dict[str, Any] = {
         name: args[name]
         for name in ("session", "proxy", "priority", "unique", "key", "timeout", "retry", "redirects")
@@ -290,6 +292,31 @@ def make_options(args: dict[str, Any]) -> Options:
     if "timeout" in args and not (isinstance(args["timeout"], int | float) and args["timeout"] > 0):
         raise ValueError(f"timeout={args['timeout']!r}: seconds, more than 0")
     return Options(**plain)
+
+
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "method": ((str,), "a str"),
+    "session": ((str,), "a str"),
+    "key": ((str,), "a str"),
+    "proxy": ((str, type(None)), "a URL as str, or None"),
+    "priority": ((int,), "a whole number"),
+    "unique": ((bool,), "True or False"),
+    "timeout": ((int, float), "seconds, more than 0"),
+    "retry": ((bool, int, type(None)), "True, False or a number of retries"),
+    "redirects": ((bool, int), "True, False or a number of hops"),
+    "accept_status": ((list, tuple, set, frozenset, range), "a list of statuses"),
+    "body": ((bytes, bytearray, str, type(None)), "bytes or str"),
+}
+_BOOL_WORDS = frozenset({"unique", "retry", "redirects"})
+
+
+def _check_type(word: str, value: object) -> None:
+    kinds, meaning = _TYPES.get(word, ((object,), ""))
+    wrong = not isinstance(value, kinds) or (isinstance(value, bool) and word in _TYPES and word not in _BOOL_WORDS)
+    if not wrong and word in ("retry", "redirects", "priority") and isinstance(value, int):
+        wrong = not (-(2**31) if word == "priority" else 0) <= value < 2**31
+    if wrong:
+        raise TypeError(f"{word}={value!r:.60}: it is {meaning}")
 
 
 def _fields_of(args: Mapping[str, Any]) -> set[str]:

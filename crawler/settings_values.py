@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from crawler.errors import SettingsError
 
-__all__ = ["statuses"]
+__all__ = ["domains", "statuses"]
+
+_HOST = re.compile(r"[^\s/:@*?#\[\]]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
+
+
+def domains(given: object, where: str) -> list[str]:
+    """The host names of `allowed_domains`. Raises SettingsError for a URL, a pattern, a port, a lone str."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise SettingsError(f"{where} is {given!r}: write a list of host names, [{str(given)!r}]")
+    names = []
+    for name in given:
+        if not isinstance(name, str) or not _HOST.fullmatch(name):
+            raise SettingsError(
+                f"{where}: {name!r} is no host name: write it without scheme, port, path and wildcard "
+                "(books.example; subdomains are included)"
+            )
+        names.append(name)
+    return names
 
 
 def statuses(given: Iterable[str]) -> frozenset[int]:

@@ -24,6 +24,7 @@ from tenacity import (
 
 from crawler.contracts import Fetch
 from crawler.errors import BadResponse, ConnectFailed, FetchError, Retry, TimedOut, TLSFailed
+from crawler.settings_values import statuses
 
 if TYPE_CHECKING:
     from crawler.request import Request
@@ -39,6 +40,7 @@ class RetryMiddleware:
     def __init__(self, settings: Settings) -> None:
         self._statuses = frozenset(settings.retry_statuses)
         self._methods = frozenset(method.upper() for method in settings.retry_methods)
+        self._accepted = statuses(settings.accept_status)
         self._retries = settings.retries
         self._first, self._longest = settings.retry_wait, settings.retry_wait_max
         self._wait = wait_exponential(multiplier=self._first, max=self._longest) + wait_random(0, self._first / 2)
@@ -54,7 +56,9 @@ class RetryMiddleware:
         except FetchError as error:
             self._judge(request, None, error)
             raise
-        if response.status in self._statuses:
+        if response.status in self._statuses and response.status not in (
+            request._options.accept_status or self._accepted
+        ):
             self._judge(request, response, None)
         return response
 

@@ -35,7 +35,9 @@ class RunDirectory:
         path = spider_dir / identity.id
         try:
             path.mkdir(parents=True)
-            write_whole(path / "run.json", msgspec.json.format(msgspec.json.encode(identity), indent=2) + b"\n")
+            write_whole(
+                path / "run.json", msgspec.json.format(msgspec.json.encode(identity, enc_hook=str), indent=2) + b"\n"
+            )
             sync_directory(spider_dir)
         except OSError as error:
             raise _unusable(path, error) from None

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from small_site import Site, page
 
-from crawler import Response, Retry, Run, Spider, SpiderError, run, run_sync
+from crawler import Request, Response, Retry, Run, SettingsError, Spider, SpiderError, run, run_sync
 from crawler.events import CallbackFailed, Event
 
 
@@ -174,3 +175,70 @@ async def test_run_sync_inside_of_a_running_loop(site: Site, fast: dict[str, Any
 
     blocked = run_sync(Alone, settings={**fast, "robots": False, "retries": 0})  # this loop waits meanwhile
     assert blocked.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"allowed_domains": "books.example"}, r"write a list of host names, \['books.example'\]"),
+        ({"allowed_domains": ["https://books.example/"]}, "without scheme, port, path"),
+        ({"allowed_domains": ["books.example:80"]}, "is no host name"),
+        ({"allowed_domains": ["*.books.example"]}, "subdomains are included"),
+        ({"allowed_domains": [5]}, "is no host name"),
+        ({"start_urls": None}, "write a list of URLs"),
+        ({"__init__": lambda self: None}, r"must call super\(\).__init__"),
+    ],
+)
+async def test_class_attributes_of_a_wrong_kind(fast: dict[str, Any], attributes: dict[str, Any], words: str) -> None:
+    spider = type("Odd", (Base,), {"start_urls": ["http://books.example/"], **attributes})
+    with pytest.raises((SpiderError, SettingsError), match=words):
+        await run(spider, settings=fast)
+    assert not Path(fast["runs_dir"]).exists()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"key": 5}, {"session": 5}, {"priority": "1"}, {"priority": 2**40}, {"retry": "x"}, {"retry": -1},
+        {"redirects": -1}, {"unique": "x"}, {"timeout": True}, {"body": 5}, {"accept_status": 404},
+    ],
+)  # fmt: skip
+def test_words_of_a_request_of_a_wrong_kind(args: dict[str, Any]) -> None:
+    (word,) = args
+    with pytest.raises(TypeError, match=f"{word}="):
+        Request("https://x.example/", **args)
+
+
+async def test_an_item_that_cannot_be_stored_says_its_line(site: Site, fast: dict[str, Any]) -> None:
+    site.pages["/"] = page()
+    events: list[Event] = []
+
+    class Odd(Spider):
+        name = "odd"
+        start_urls = [f"{site.url}/"]
+
+        async def parse(self, response: Response) -> AsyncIterator[Any]:
+            yield {"a": object()}
+
+    await run(Odd, settings=fast, listeners=[events.append])
+    (failure,) = [event for event in events if isinstance(event, CallbackFailed)]
+    assert "test_crawl_mistakes.py:" in failure.where
+
+
+async def test_an_accepted_status_is_not_tried_again(site: Site, fast: dict[str, Any]) -> None:
+    site.pages["/"] = page("/x")
+    site.pages["/x"] = lambda _: web.Response(status=503, text="still a page")
+
+    class Accepts(Spider):
+        name = "accepts"
+        start_urls = [f"{site.url}/"]
+
+        async def parse(self, response: Response) -> AsyncIterator[Any]:
+            yield response.follow_all("a", self.odd, accept_status=[503])
+
+        async def odd(self, response: Response) -> AsyncIterator[Any]:
+            yield {"text": response.text}
+
+    result = await run(Accepts, settings=fast)
+    assert items_of(result) == [{"text": "still a page"}]
+    assert site.hits["/x"] == 1
