@@ -214,7 +214,7 @@ class Engine:
     def _sleep(self) -> float:
         due = self.scheduler.next_due()
         robots_due = self.robots.next_due()
-        nearest = min(60.0 if due is None else due, 60.0 if robots_due is None else robots_due)
+        nearest = min(1.0 if due is None else due, 1.0 if robots_due is None else robots_due, 1.0)
         if self.settings.max_seconds is not None:
             nearest = min(nearest, self.settings.max_seconds - self.counts.seconds)
         return max(nearest, 0.0)

@@ -70,6 +70,7 @@ async def lines_of(source: Iterable[str]) -> AsyncIterator[str]:
 async def _set_or_there(some: asyncio.Event, lines: queue.Queue[str | _End]) -> None:
     """Waits for the thread's word; looks again now and then, for a line that came just before the wait."""
     while lines.empty():
+        some.clear()  # a word that came for a line that was taken already would spin here without a pause
         try:
             async with asyncio.timeout(0.1):
                 await some.wait()

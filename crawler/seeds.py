@@ -37,6 +37,8 @@ class Seeds:
         self._cancelled = False
         self._ordinal = -1
         self._made = 0
+        self._left_out = 0
+        self._why = ""
         self.done = False
 
     def note_domain(self, url: str) -> None:
@@ -88,12 +90,16 @@ class Seeds:
             await engine.committer.flush()
         if not self._made:
             raise SpiderError(self._nothing())
+        if self._left_out == self._made:
+            raise SpiderError(f"all seeds ({self._made}) were left out, the first by {self._why}")
 
     def _hand_over(self, batch: list[tuple[int, Request]], *, done: bool = False) -> None:
         engine, work = self._engine, self._work
         outcome = Outcome(None, "none", state=work.state, counters=work.counters, seeds_done=done)
         work.state, work.own, work.counters = [], {}, {}
         for request, skip in engine.linker.link(None, batch, outcome):
+            self._left_out += 1
+            self._why = self._why or f"{skip.reason}: {skip.detail} ({request.url})"
             name = f"skipped/{skip.reason}"
             outcome.counters[name] = outcome.counters.get(name, 0) + 1
             if engine.notices.first_skip(skip):

@@ -96,3 +96,17 @@ async def test_start_that_raises_and_start_that_gives_nothing(site: Site, fast: 
     result = await run(Empty, settings=fast)
     assert result.exit_code == 1
     assert "no start_urls" in result.reason
+
+
+async def test_seeds_that_are_all_left_out_are_no_success(site: Site, fast: dict[str, Any]) -> None:
+    class Elsewhere(Spider):
+        name = "elsewhere"
+        start_urls = [f"{site.url}/", "ftp://127.0.0.1/"]
+        allowed_domains = ["books.example"]
+
+        async def parse(self, response: Response) -> None: ...
+
+    result = await run(Elsewhere, settings=fast)
+    assert result.exit_code == 1
+    assert "all seeds (2) were left out" in result.reason
+    assert "127.0.0.1 is not in allowed_domains" in result.reason
