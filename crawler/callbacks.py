@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import linecache
 import sys
 import sysconfig
 import time
@@ -202,12 +201,6 @@ def user_traceback(error: BaseException) -> str:
     while stack is not None and stack.tb_frame.f_code.co_filename.startswith(_OURS):
         stack = stack.tb_next
     return "".join(traceback.format_exception(type(error), error, stack or error.__traceback__)).rstrip()
-
-
-def source_line(where: str) -> str:
-    """The text of a file:line, for messages."""
-    name, _, line = where.rpartition(":")
-    return linecache.getline(name, int(line)).strip() if line.isdigit() else ""
 
 
 def _user_frames(stack: TracebackType | None) -> list[tuple[FrameType, int]]:

@@ -7,7 +7,7 @@ group is committed as a whole: item log first, then one transaction of the front
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -100,8 +100,7 @@ class Entry:
 class Found:
     """A request that a page yielded, fingerprinted, not yet known to be new.
 
-    `age` is 0 but for a redirect's target, which takes its source's. `must` marks one that is
-    accepted although its key may be known (the answer of a form): its key is unique already.
+    `age` is 0 but for a redirect's target, which takes its source's.
     """
 
     __slots__ = ("age", "host", "key", "request")
@@ -292,6 +291,3 @@ class Sink(Protocol):
     async def close(self, complete: bool) -> None:
         """Ends the file (`complete`: all items were written) and gives it back."""
         ...
-
-
-CallbackArgs = Mapping[str, Any]

@@ -105,7 +105,6 @@ class Engine:
     async def run(self, recovered: Recovered) -> End:
         """From `opened` to `closed`; the last commit is done when it returns."""
         self._restore(recovered)
-        end = End("failed", 1, "")
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             committing = tasks.create_task(self._commit(), name="commit")
@@ -115,13 +114,12 @@ class Engine:
                     self._opened = True  # a resumed run has pages to hand out: not before `opened` is through
                     self.wake.set()
                     drawing = tasks.create_task(self.seeds.draw(recovered.seeds_done), name="seeds")
-                    end = await self._until_end()
+                    await self._until_end()
                     drawing.cancel()
                     await asyncio.wait([drawing])
-                else:
-                    end = await self._until_end()
+                await self._until_end()
                 await self._drain()
-                end = await self._until_end()  # a signal may have come meanwhile
+                end = await self._until_end()  # a signal may have given it another code meanwhile
                 await self._patiently(self.hooks.closed(end))
                 if self.committer.error is None:
                     with contextlib.suppress(Exception):  # kept in committer.error, judged below
