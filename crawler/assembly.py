@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -20,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crawler.arguments import convert
-from crawler.callbacks import USER_ERRORS, where_of
 from crawler.commit import Committer
 from crawler.contracts import Entry, Frontier, Group
 from crawler.counts import Counts, HostStats, Stats, stats_json
 from crawler.durable import write_whole
 from crawler.ending import End
 from crawler.engine import Engine
-from crawler.errors import CrawlerError, SpiderError
+from crawler.errors import CrawlerError, UsageError
 from crawler.events import Committed, Event, Started
 from crawler.events import Ended as EndedEvent
 from crawler.fetch import AiohttpFetcher
@@ -37,11 +35,11 @@ from crawler.linking import Linker
 from crawler.middleware import RetryMiddleware, wrap
 from crawler.outputs import ItemLog, Outputs, check_target
 from crawler.pipelines import Chain
-from crawler.request import Request
+from crawler.recording import Recording, carried_state, scope_settings
 from crawler.robots import Robots
-from crawler.runs.choose import Choice, Ended, choose
-from crawler.runs.directory import RunDirectory, spider_directory
-from crawler.runs.identity import args_digest, code_digest, hash_key, seeds_name
+from crawler.runs.choose import Choice, Ended, Wanted, choose
+from crawler.runs.directory import RunDirectory, find, spider_directory
+from crawler.runs.identity import Identity, code_digest, hash_key, seeds_name, target_of
 from crawler.runs.lock import Lock
 from crawler.runs.run import Run
 from crawler.runs.skipped import SkippedList
@@ -50,7 +48,9 @@ from crawler.scope import Scope
 from crawler.settings import Settings
 from crawler.settings_layers import resolve
 from crawler.settings_values import domains, statuses
+from crawler.slots import Slots, read_slots
 from crawler.spider import Spider
+from crawler.spider_check import check_callbacks, check_seeds, made
 from crawler.state import decode_value
 from crawler.urls import CanonicalRules
 
@@ -71,13 +71,21 @@ class Assembly:
         outputs: Iterable[Any],
         urls: Iterable[str] | None,
         emit: Callable[[Event], None],
+        *,
+        run: str = "",
+        retry_failed: bool = False,
     ) -> None:
+        self._run: RunDirectory | None = None
+        self._retry_failed = retry_failed
         if isinstance(settings, Settings):
             self.settings = settings
         else:
             self.settings = resolve(spider_class, overrides=dict(settings or {})).settings
-        self.spider = _made(spider_class, args)
-        self._seeds = seeds_name(urls) if urls is not None else ""
+        if run:
+            self._run = find(Path(self.settings.runs_dir), run)
+            args = args or self._run.identity.args
+        self.spider = made(spider_class, args)
+        self._seeds = seeds_name(urls) if urls is not None else self._run.identity.seeds if self._run else ""
         self._args = convert(spider_class, args)
         self._emit = emit
         self._urls = urls
@@ -92,36 +100,11 @@ class Assembly:
             if isinstance(target, str):
                 check_target(target, self.settings)
         statuses(self.settings.accept_status)
-        self._check_seeds()
+        check_seeds(self.spider, urls is not None)
         self._domains = [
             *domains(self.spider.allowed_domains, f"{spider_class.__name__}.allowed_domains"),
             *domains(self.settings.allowed_domains, "the setting allowed_domains"),
         ]
-
-    def _check_seeds(self) -> None:
-        spider = self.spider
-        if self._urls is None and type(spider).start is not Spider.start:
-            return
-        if self._urls is not None:
-            self._check_parse()
-            return
-        if not isinstance(spider.start_urls, Iterable):
-            raise SpiderError(f"{type(spider).__name__}.start_urls is {spider.start_urls!r}: write a list of URLs")
-        if isinstance(spider.start_urls, str):
-            raise SpiderError(f"{type(spider).__name__}.start_urls is one str: write a list, [{spider.start_urls!r}]")
-        for url in spider.start_urls:
-            try:
-                Request(url)
-            except ValueError as error:
-                raise SpiderError(f"{type(spider).__name__}.start_urls: {error}") from None
-        if spider.start_urls:
-            self._check_parse()
-
-    def _check_parse(self) -> None:
-        kind = type(self.spider)
-        if kind.parse is Spider.parse:
-            near = _near(self.spider)
-            raise SpiderError(f"{kind.__name__} has no parse(self, response), which gets the seeds' pages{near}")
 
     # -- opening
 
@@ -138,19 +121,26 @@ class Assembly:
         settings, spider = self.settings, self.spider
         rules = CanonicalRules.from_settings(settings)
         spider_dir = spider_directory(Path(settings.runs_dir), spider.name)
-        stack.enter_context(
-            Lock(spider_dir / f"{args_digest(self._args, self._seeds)}.lock", f"spider {spider.name!r}")
-        )
-        self._choice = choice = choose(
-            spider_dir, spider.name, self._args, settings,
-            fingerprint_version=VERSION, canonical=rules.as_dict(), code=code_digest(type(spider)), seeds=self._seeds,
+        identity = Identity(
+            "", spider.name, self._args, 0.0, VERSION, rules.as_dict(), code_digest(type(spider)), self._seeds,
+            target=target_of(type(spider)),
         )  # fmt: skip
+        stack.enter_context(Lock(spider_dir / f"{identity.digest}.lock", f"spider {spider.name!r}"))
+        scope = scope_settings(settings, self._domains)
+        self._choice = choice = choose(spider_dir, Wanted(identity, self._run, self._retry_failed, scope), settings)
+        self._recording = Recording(identity.code, scope)
         self.directory = directory = choice.directory
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         stack.callback(self._thread.shutdown)
-        self._frontier = self._new_frontier(directory)
+        self._frontier = frontier = self._new_frontier(choice)
         stack.push_async_callback(self._frontier.close)
         self._recovered = recovered = await self._frontier.open()
+        if isinstance(frontier, SQLiteFrontier):
+            check_callbacks(spider, frontier, directory.path)
+        if directory.identity.seeds and self._urls is None and not recovered.seeds_done:
+            raise UsageError(f"run {directory.identity.id} has not read its seeds to their end: give its --urls again")
+        self._slots = Slots(None if settings.frontier == "memory" else directory.slots)
+        stack.callback(self._slots.close)
         self._log = ItemLog(directory.log, durable=settings.durability == "strict")
         stack.callback(self._log.close)
         self._log.cut(recovered.log_end)
@@ -164,12 +154,19 @@ class Assembly:
         stack.push_async_callback(self._outputs.close)
         self._skipped = stack.enter_context(SkippedList(directory.skipped))
         fetcher = await stack.enter_async_context(AiohttpFetcher(settings))
+        fetcher.cookies.restore(recovered.cookies)
         self._wire(fetcher, Fingerprinter(hash_key(spider_dir), rules))
 
-    def _new_frontier(self, directory: RunDirectory) -> Frontier:
+    def _new_frontier(self, choice: Choice) -> Frontier:
         if self.settings.frontier == "memory":
             return MemoryFrontier()
-        return SQLiteFrontier(directory.frontier, durable=self.settings.durability == "strict", executor=self._thread)
+        return SQLiteFrontier(
+            choice.directory.frontier,
+            durable=self.settings.durability == "strict",
+            executor=self._thread,
+            died=read_slots(choice.directory.slots),
+            take_up=choice.take_up,
+        )
 
     def _wire(self, fetcher: AiohttpFetcher, fingerprinter: Fingerprinter) -> None:
         settings, spider = self.settings, self.spider
@@ -179,15 +176,20 @@ class Assembly:
         scope = Scope(settings, self._domains)
         self._committer = Committer(
             self._frontier, self._log, self._thread, settings,
-            number=self._recovered.commit, prepare=self._prepare, committed=self._committed,
+            number=self._recovered.commit, prepare=self._recording.prepare, committed=self._committed,
         )  # fmt: skip
         self.engine = Engine(
             spider, settings,
             frontier=self._frontier, scheduler=scheduler, robots=robots, fetcher=fetcher,
             onion=wrap(fetcher, [retry, *spider.middlewares]), retry=retry, chain=Chain(spider.pipelines),
             linker=Linker(fingerprinter, scope, self._frontier.known, settings),
-            committer=self._committer, counts=self.counts, emit=self.emit, seeds=self._urls,
+            committer=self._committer, counts=self.counts, emit=self.emit, slots=self._slots, seeds=self._urls,
         )  # fmt: skip
+        self._recording.begin(self._recovered, self.counts, self._outputs, fetcher.cookies, robots, scheduler)
+        if self._choice is not None and self._choice.resumed:
+            self.engine.recheck = scope.refuses
+        if self._choice is not None and self._choice.before is not None and not self._recovered.commit:
+            self.engine.carried = carried_state(self._choice.before.frontier)
         fetcher.seed_domains = self.engine.seed_domains  # where the settings' cookies go; grows as seeds come
         for url in [*spider.start_urls, *(f"http://{domain}/" for domain in self._domains)]:
             self.engine.seeds.note_domain(url)
@@ -208,7 +210,7 @@ class Assembly:
             identity = self.directory.identity
             self.emit(
                 Started(
-                    self.spider.name, identity.id, str(self.directory.path), self._choice.resumed, self._choice.note
+                    self.spider.name, identity.id, str(self.directory.path), self._choice.resumed, self._note_of_start()
                 )
             )
             if self._choice.publish_only is not None:
@@ -235,6 +237,14 @@ class Assembly:
             self.directory.log,
             self._log.end,
         )
+
+    def _note_of_start(self) -> str:
+        """Why this run, and what was taken up again."""
+        assert self._choice is not None
+        note, taken = self._choice.note, getattr(self._frontier, "taken_up", 0)
+        if self._retry_failed and not taken:
+            return f"{note}; it has no failed request to try again"
+        return f"{note}; {taken:,} failed pages are taken up again" if taken else note
 
     async def _crawl(self) -> End:
         assert self.engine is not None
@@ -286,22 +296,14 @@ class Assembly:
 
     async def _note(self, meta: dict[str, bytes]) -> None:
         """A commit of named values alone, when the committer's task has ended."""
-        cursors = {f"output/{name}": raw for name, raw in self._outputs.cursors().items()}
         number = self._committer.number + 1
-        await self._frontier.commit(Group(number, [], self._log.end, {**cursors, **meta}))
+        group = Group(number, [], self._log.end)
+        self._recording.prepare(group)
+        group.meta.update(meta)
+        await self._frontier.commit(group)
         self._committer.number = number
 
     # -- the committer's and the faces' side
-
-    def _prepare(self, group: Group) -> None:
-        assert self.engine is not None
-        group.meta.update({f"output/{name}": raw for name, raw in self._outputs.cursors().items()})
-        group.hosts.update(self.engine.scheduler.waits())
-        said = self.counts.unsaid()
-        if said is not None:
-            group.meta["said"] = said
-        if self._choice is not None and self._choice.resumed and group.number == self._recovered.commit + 1:
-            group.meta.update({"ended": b"", "published": b"", "stopped": b""})
 
     def _committed(self, group: Group, arrived: list[Entry], seconds: float) -> None:
         assert self.engine is not None
@@ -359,26 +361,3 @@ def _slowest(hosts: Iterable[Any]) -> list[HostStats]:
         HostStats(h.name, h.pages, h.errors, h.mean_seconds, h.in_flight, h.pending, h.waits, h.reason) for h in hosts
     ]
     return sorted(views, key=lambda view: view.mean_seconds, reverse=True)[:20]
-
-
-def _made(spider_class: type[Spider], args: dict[str, Any]) -> Spider:
-    """The spider. What its own `__init__` raises is a mistake in its file."""
-    if not isinstance(spider_class, type) or not issubclass(spider_class, Spider):
-        raise SpiderError(f"{spider_class!r} is no spider class: give the class itself, or FILE or module:Class")
-    try:
-        spider = spider_class(**args)
-        if not hasattr(spider, "state"):
-            raise SpiderError(f"{spider_class.__name__}.__init__ must call super().__init__(**args)")
-        return spider
-    except CrawlerError:
-        raise
-    except USER_ERRORS as error:
-        kind = f"{type(error).__name__}: {error}"
-        raise SpiderError(f"{spider_class.__name__}.__init__ failed: {kind} at {where_of(error)}") from None
-
-
-def _near(spider: Spider) -> str:
-    """A method whose name is nearly `parse`."""
-    own = [name for name in vars(type(spider)) if callable(getattr(spider, name)) and not name.startswith("_")]
-    near = difflib.get_close_matches("parse", own, 1)
-    return f"; did you mean {near[0]}?" if near else ""

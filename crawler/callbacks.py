@@ -15,7 +15,12 @@ import traceback
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from types import AsyncGeneratorType, FrameType, GeneratorType, TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from crawler.contracts import NOBODY
+
+if TYPE_CHECKING:
+    from crawler.slots import Slots
 
 __all__ = ["USER_ERRORS", "Results", "WrongYield", "stepped", "user_traceback", "where_of"]
 
@@ -38,10 +43,12 @@ class WrongYield(TypeError):
 class Results:
     """The yields of one call of a user's method."""
 
-    __slots__ = ("_call", "_generator", "_slowest")
+    __slots__ = ("_call", "_generator", "_key", "_slots", "_slowest")
 
-    def __init__(self, call: Callable[[], Any]) -> None:
+    def __init__(self, call: Callable[[], Any], slots: Slots, key: bytes) -> None:
         self._call = call
+        self._slots = slots
+        self._key = key
         self._generator: Any = None
         self._slowest = 0.0
 
@@ -64,7 +71,7 @@ class Results:
         """
         result = self._step(self._call)
         if inspect.iscoroutine(result) or (isinstance(result, Awaitable) and not hasattr(result, "__aiter__")):
-            result = await stepped(result, self._took)
+            result = await stepped(result, self._slots, self._key, self._took)
         if result is None:
             return
         if hasattr(result, "__aiter__"):
@@ -82,7 +89,7 @@ class Results:
         try:
             while True:
                 try:
-                    value = await stepped(iterator.__anext__(), self._took)
+                    value = await stepped(iterator.__anext__(), self._slots, self._key, self._took)
                 except StopAsyncIteration:
                     return
                 await self._members(value, take)
@@ -116,7 +123,7 @@ class Results:
     def _step(self, call: Callable[[], T]) -> T:
         begin = time.perf_counter()
         try:
-            return call()
+            return self._slots.during(self._key, call)
         finally:
             self._took(time.perf_counter() - begin)
 
@@ -126,28 +133,36 @@ class Results:
 
 
 class stepped(Awaitable[T]):
-    """Awaits a user's coroutine step by step and tells how long each step held the loop."""
+    """Awaits a user's coroutine step by step: its page's key stands in the loop's slot during each step
+    and not while it waits; `took` is told how long each held the loop."""
 
-    __slots__ = ("_awaitable", "_took")
+    __slots__ = ("_awaitable", "_key", "_slots", "_took")
 
-    def __init__(self, awaitable: Awaitable[T], took: Callable[[float], None]) -> None:
+    def __init__(
+        self, awaitable: Awaitable[T], slots: Slots, key: bytes, took: Callable[[float], None] | None = None
+    ) -> None:
         self._awaitable = awaitable
-        self._took = took
+        self._slots = slots
+        self._key = key
+        self._took = took or _untold
 
     def __await__(self) -> Generator[Any, Any, T]:
         steps = self._awaitable.__await__()
-        clock, took = time.perf_counter, self._took
+        clock, took, key = time.perf_counter, self._took, self._key
+        memory, slot = self._slots.memory, slice(self._slots.first, self._slots.last)
         send = getattr(steps, "send", None) or (lambda _value: next(steps))
         value: Any = None
         error: BaseException | None = None
         while True:
             begin = clock()
+            memory[slot] = key
             try:
                 waited = steps.throw(error) if error is not None else send(value)
             except StopIteration as stop:
                 result: T = stop.value
                 return result
             finally:
+                memory[slot] = NOBODY
                 took(clock() - begin)
             value, error = None, None
             try:
@@ -156,11 +171,21 @@ class stepped(Awaitable[T]):
                 error = raised
 
 
-async def in_thread(call: Callable[[], Any]) -> list[Any]:
+def _untold(seconds: float) -> None:
+    """Nobody wants to know."""
+
+
+async def in_thread(call: Callable[[], Any], slots: Slots, key: bytes) -> list[Any]:
     """The yields of a blocking callback, run whole in the thread pool (with the page's context)."""
 
     def run() -> list[Any]:
-        result = call()
+        slots.enter(key)
+        try:
+            return listed(call())
+        finally:
+            slots.leave()
+
+    def listed(result: Any) -> list[Any]:
         if result is None:
             return []
         if isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from crawler.request import Request
     from crawler.response import Response
 
 __all__ = [
+    "NOBODY",
+    "Died",
     "Entry",
     "Fetch",
     "Fetcher",
@@ -184,6 +186,8 @@ class Group:
     `log_end` is the item log's length in bytes after this group. `meta` are named values that are
     overwritten as they stand (output cursors, counters, the end of the run).
     `hosts` maps a scheduling host to (epoch second of this commit, seconds until it may be asked).
+    `cookies` are the changed ones of all sessions (empty bytes: gone), `robots` the robots.txt that were
+    answered: origin to (epoch second, status, zlib-compressed body).
     """
 
     number: int
@@ -191,6 +195,19 @@ class Group:
     log_end: int
     meta: dict[str, bytes] = field(default_factory=dict)
     hosts: dict[str, tuple[float, float]] = field(default_factory=dict)
+    cookies: dict[str, bytes] = field(default_factory=dict)
+    robots: dict[str, tuple[float, int, bytes]] = field(default_factory=dict)
+
+
+NOBODY = bytes(16)
+"""The key of no page."""
+
+
+class Died(NamedTuple):
+    """The pages that the last process was executing when it died; `epoch` names that process."""
+
+    epoch: bytes
+    keys: list[bytes]
 
 
 @dataclass(slots=True)
@@ -212,6 +229,7 @@ class Recovered:
     counters: dict[str, int] = field(default_factory=dict)
     meta: dict[str, bytes] = field(default_factory=dict)
     hosts: dict[str, tuple[float, float]] = field(default_factory=dict)
+    cookies: dict[str, bytes] = field(default_factory=dict)
 
 
 class Frontier(Protocol):
@@ -235,6 +253,10 @@ class Frontier(Protocol):
 
     def known(self, key: bytes) -> bool:
         """Whether a request with this key was ever accepted."""
+        ...
+
+    def is_pending(self, entry: Entry) -> bool:
+        """Whether an outcome of this entry would count: it is pending, in this visit."""
         ...
 
     def accept(self, outcome: Outcome) -> list[Entry]:

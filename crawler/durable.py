@@ -8,10 +8,10 @@ from pathlib import Path
 __all__ = ["sync_directory", "write_whole"]
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all. Raises OSError."""
+def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Writes a file so that it is there whole or not at all; `mode` as for open(2). Raises OSError."""
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         view = memoryview(content)
         while view:

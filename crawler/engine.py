@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from crawler.callbacks import where_of
-from crawler.contracts import Entry, Fetch, Fetcher, Frontier, Outcome, Recovered
+from crawler.contracts import Entry, Fetch, Fetcher, Frontier, Outcome, Recovered, StateOp
 from crawler.ending import End, Limits
 from crawler.errors import FetchError, Retry
 from crawler.events import Event, HostParked, HostWaits, Stopping
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from crawler.counts import Counts
     from crawler.linking import Linker
     from crawler.pipelines import Chain
+    from crawler.request import Request
     from crawler.robots import Robots
     from crawler.scheduler import Mode, Scheduler
     from crawler.settings import Settings
+    from crawler.slots import Slots
 
 __all__ = ["Engine"]
 
@@ -59,6 +61,7 @@ class Engine:
         committer: Committer,
         counts: Counts,
         emit: Callable[[Event], None],
+        slots: Slots,
         seeds: Iterable[str] | None,
     ) -> None:
         self.spider = spider
@@ -73,6 +76,7 @@ class Engine:
         self.committer = committer
         self.counts = counts
         self.emit = emit
+        self.slots = slots
         self._onion = onion
         self.inner = InnerFetches(self)
         self.hooks = Hooks(self)
@@ -87,6 +91,10 @@ class Engine:
         self.paused = False
         self.known = 0  # requests that were ever accepted
         self.left = 0  # pages in flight that were left: they are pending again
+        self.carried: list[StateOp] = []
+        """The state that an earlier run left to this one."""
+        self.recheck: Callable[[Request], tuple[str, str] | None] = lambda request: None
+        """The rule that leaves out a page stored under other rules (reason, detail)."""
         self.held: Callable[[], bool] = lambda: False
         """Whether someone downstream (a reader of `stream`) asks for a pause in handing out."""
         self._pages: set[asyncio.Task[None]] = set()
@@ -141,6 +149,8 @@ class Engine:
         for entry in recovered.returned:
             self.scheduler.give_back(entry)
         self.scheduler.restore_waits(recovered.hosts)
+        if self.carried:
+            self.accept(Outcome(None, "none", state=self.carried))
 
     async def _commit(self) -> None:
         try:
@@ -242,6 +252,10 @@ class Engine:
             task = self._tasks.create_task(self._inner(entry))
             self._beside(task)
             self.inner.started(entry, task)
+        elif not self.frontier.is_pending(entry):  # dropped by a command since it came into its host's window
+            if not skip:
+                self.scheduler.release(entry.host)
+            self.permits.release()
         else:
             self._open += 1
             task = self._tasks.create_task(self._page(entry, skip))
@@ -321,7 +335,13 @@ class Engine:
     # -- accepting
 
     def accept(self, outcome: Outcome) -> None:
-        """An outcome enters the order of commits; what it found may be handed out from now on."""
+        """An outcome enters the order of commits; what it found may be handed out from now on.
+
+        One of a page that is not pending any more was committed already: neither log nor store sees it.
+        """
+        if outcome.entry is not None and outcome.entry.id and not self.frontier.is_pending(outcome.entry):
+            self.counts.add({"outcomes_repeated": 1})
+            return
         for entry in self.frontier.accept(outcome):
             self.known += 1
             self._add(entry)

@@ -18,6 +18,7 @@ CrawlerError                      has .exit_code; the door prints it as one line
     ├── BadRedirect               Location missing, malformed or of a scheme we do not fetch
     ├── BadStatus                 a status outside `accept_status`: .response
     ├── GaveUp                    a callback raised Retry until its tries were used up
+    ├── ProcessDied               the process was killed on this page `max_deaths` times
     └── Refused                   we will not ask this address
 
 Skipped       not an error: the request was not sent, .reason says by which rule
@@ -48,6 +49,7 @@ __all__ = [
     "FetchError",
     "GaveUp",
     "Missing",
+    "ProcessDied",
     "Refused",
     "Retry",
     "SettingsError",
@@ -158,6 +160,10 @@ class BadStatus(FetchError):
 
 class GaveUp(FetchError):
     """A callback or a middleware raised `Retry` until the tries were used up."""
+
+
+class ProcessDied(FetchError):
+    """The process died again and again while this page's code was executing; it is not tried any more."""
 
 
 class Refused(FetchError):

@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from crawler.binding import decode_kwargs
-from crawler.callbacks import USER_ERRORS, Results, WrongYield, defined_at, in_thread, shown, user_traceback, where_of
+from crawler.callbacks import (
+    USER_ERRORS,
+    Results,
+    WrongYield,
+    defined_at,
+    in_thread,
+    shown,
+    stepped,
+    user_traceback,
+    where_of,
+)
 from crawler.codec import encode_item, is_item
 from crawler.contracts import Entry, ItemRecord, Outcome, Returned, Skip, StateOp, Verdict
-from crawler.errors import BadStatus, DropItem, FetchError, GaveUp, Retry, Skipped
+from crawler.errors import BadStatus, DropItem, FetchError, GaveUp, ProcessDied, Retry, Skipped
 from crawler.events import CallbackFailed, ItemDropped, PageDone, PageFailed, PageReturned, PageSkipped
 from crawler.pipelines import Context
 from crawler.redirects import location_of, next_request
@@ -61,7 +71,7 @@ class Page:
         self.response: Response | None = None
         self.hop: Request | None = None
         self.results: Results | None = None
-        if entry.tries == 0 and not entry.request._options.history:
+        if entry.tries == 0 and entry.visit == 0 and not entry.request._options.history:
             self.counters["pages"] = 1
 
     # -- what the spider's methods call (spider.Work)
@@ -106,10 +116,14 @@ class Page:
         return requests
 
     async def _way(self) -> Outcome:
+        refused = self.engine.recheck(self.entry.request)
+        if refused is not None or self.entry.deaths >= self.engine.settings.max_deaths:
+            self.engine.scheduler.release(self.entry.host)  # it is not sent: its host's permit goes to others
+            return await self.skip(*refused) if refused is not None else await self._died()
         try:
             response = await self.engine.ask(self.entry)
             self.response = response
-            target = location_of(response, self.engine.settings)
+            target = self.engine.slots.during(self.entry.key, location_of, response, self.engine.settings)
             if target is not None:
                 return await self._hop(response, target)
             self._judge(response)
@@ -161,12 +175,12 @@ class Page:
     async def _run(self, name: str, call: Callable[[], Any], method: Any) -> None:
         """Runs a method of the spider and takes its yields."""
         if getattr(method, "_crawler_blocking", False):
-            for value in await in_thread(call):
+            for value in await in_thread(call, self.engine.slots, self.entry.key):
                 waiting = self.take(value)
                 if waiting is not None:
                     await waiting
             return
-        self.results = results = Results(call)
+        self.results = results = Results(call, self.engine.slots, self.entry.key)
         try:
             await results.give(self.take)
         except WrongYield as error:
@@ -191,7 +205,8 @@ class Page:
     async def _through(self, item: Any, ordinal: int) -> None:
         response = self.response or _no_response(self.entry.request)
         try:
-            kept = await self.engine.chain.process(item, Context(self.entry.key, ordinal, response, self.engine.spider))
+            context = Context(self.entry.key, ordinal, response, self.engine.spider)
+            kept = await stepped(self.engine.chain.process(item, context), self.engine.slots, self.entry.key)
         except DropItem as drop:
             name = f"dropped/{drop.reason[:60]}"
             self.counters[name] = self.counters.get(name, 0) + 1
@@ -283,6 +298,12 @@ class Page:
             outcome.verdict = "handled"
         return outcome
 
+    async def _died(self) -> Outcome:
+        """It ended the process too often."""
+        times = self.entry.deaths
+        message = f"the process died while on this page ({times} times)"
+        return await self._fail(ProcessDied(message, request=self.entry.request, phase="process"))
+
     async def _extra(self, name: str, call: Callable[[], Any], outcome: Outcome) -> None:
         """Runs `failed`, `skipped` or an errback; its yields join the outcome that is at hand."""
         try:
@@ -290,6 +311,7 @@ class Page:
         except USER_ERRORS as error:
             broken = self._broken(name, error, keep=outcome.counters)
             outcome.verdict = "failed" if outcome.verdict != "skipped" else "skipped"
+            outcome.error = f"{outcome.error}+{broken.error}" if outcome.verdict == "failed" else outcome.error
             outcome.message = f"{outcome.message}; {broken.message}" if outcome.message else broken.message
             return
         if self.items:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ class Robots:
         self._asked: set[str] = set()  # in the line or being fetched
         self._fetching = 0
         self._html_told = False
+        self._answered: dict[str, tuple[float, int, bytes]] = {}
 
     # -- the scheduler's side
 
@@ -163,6 +165,12 @@ class Robots:
         """Seconds until a failing robots.txt is to be asked for again; None: none is."""
         return max(self._again[0][0] - self._clock(), 0.0) if self._again else None
 
+    def answered(self) -> dict[str, tuple[float, int, bytes]]:
+        """What a commit records for `explain`: the answers since the last call, by origin: epoch second,
+        status (0: none came), the zlib-compressed body of one that has rules."""
+        answered, self._answered = self._answered, {}
+        return answered
+
     async def fetch(self, place: str, fetcher: Fetcher, hosts: Hosts) -> list[Event]:
         """Gets the robots.txt of an origin that `wanted` named; what is to be said about it.
 
@@ -171,16 +179,19 @@ class Robots:
         host = scheduling_host(place + "/")
         try:
             response = await self._get(place, fetcher, hosts)
+            self._note(place, response)
             if response is not None and (response.status >= 500 or response.status == 429):
                 wait = retry_after(response.headers) or 0.0
                 return self._failed(place, host, f"status {response.status}", wait, hosts)
             rules, events = await self._read(place, response)
         except (DNSFailed, TLSFailed, Refused) as error:
+            self._note(place, None)
             if isinstance(error, DNSFailed) and self._tries(place) < self._attempts:
                 return self._failed(place, host, error.message, 0.0, hosts)
             self._learn(place, host, ALLOW_ALL, _KEEP_OPEN, hosts)
             return []
         except FetchError as error:
+            self._note(place, None)
             return self._failed(place, host, error.message, 0.0, hosts)
         finally:
             self._asked.discard(place)
@@ -188,6 +199,11 @@ class Robots:
             hosts.wake(host)
         self._learn(place, host, rules, _KEEP, hosts)
         return events
+
+    def _note(self, place: str, response: Response | None) -> None:
+        status = response.status if response is not None else 0
+        body = zlib.compress(response.body, 1) if response is not None and 200 <= status < 300 else b""
+        self._answered[place] = (self._clock(), status, body)
 
     # -- asking
 

@@ -47,7 +47,9 @@ class Crawl(Generic[T]):
 
     `settings` is a Settings, or a dict of the ones that differ from the defaults (the spider's own
     come in between). `output` is a file name or a sink, or several. `urls` replaces the spider's
-    seeds. Raises CrawlerError (its subclasses) for what is wrong before the crawl begins.
+    seeds. `run` names the run to go on with (id, spider/id, path, "last"), with its arguments where none
+    are given; `retry_failed` takes up its failed requests again (without `run`, those of the last one).
+    Raises CrawlerError (its subclasses) for what is wrong before the crawl begins.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Crawl(Generic[T]):
         output: str | Sink | Sequence[str | Sink] = (),
         items: type[T] | None = None,
         urls: Iterable[str] | None = None,
+        run: str = "",
+        retry_failed: bool = False,
         listeners: Sequence[Listener] = (),
         signals: bool = False,
     ) -> None:
@@ -70,7 +74,9 @@ class Crawl(Generic[T]):
         self._listeners = [*listeners]
         keeps_log = any(isinstance(listener, Face) for listener in listeners)
         self._signals = signals
-        self._assembly = Assembly(spider, dict(args or {}), settings, outputs, urls, self._emit)
+        self._assembly = Assembly(
+            spider, dict(args or {}), settings, outputs, urls, self._emit, run=run, retry_failed=retry_failed
+        )
         if not keeps_log:
             self._listeners.append(LogKeeper(self._assembly.settings, spider.name))
         self._task: asyncio.Task[Run] | None = None

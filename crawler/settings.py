@@ -130,6 +130,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Count | None, Meta(description="The run ends, with exit code 3, at this many failed requests.")
     ] = None
     max_seconds: Annotated[Timeout | None, Meta(description="This process ends after so many seconds.")] = None
+    max_deaths: Annotated[
+        Count,
+        Meta(description="Times that the process may die while it executes a page's code; then that page is failed."),
+    ] = 3
     max_failed_share: Annotated[
         Share, Meta(description="Share of failed requests above which a finished run exits with 3.")
     ] = 0.1
@@ -142,7 +146,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     output: Annotated[
         list[str],
         Meta(
-            description='Files for the items, form by ending: .jsonl .json .csv, and .gz of each; "-": standard output.'
+            description="Files for the items, form by ending: .jsonl .json .csv (and .gz of each), .sqlite; -: standard output."
         ),
     ] = []
     append: Annotated[bool, Meta(description="Add to the output files instead of replacing them.")] = False
@@ -240,6 +244,7 @@ class SettingsDict(TypedDict, total=False):
     max_bytes: int | None
     max_errors: int | None
     max_seconds: float | None
+    max_deaths: int
     max_failed_share: float
     max_failed_callbacks: int
     runs_dir: str

@@ -27,7 +27,7 @@ def run(
     ] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Items: .jsonl .json .csv, .gz of each; -: stdout."),
+        typer.Option("-o", "--output", metavar="FILE", help="Items: .jsonl .json .csv (.gz), .sqlite; -: stdout."),
     ] = None,
     append: Annotated[bool, typer.Option("--append", help="Add to the output files.")] = False,
     config: Annotated[
@@ -42,6 +42,12 @@ def run(
         str | None, typer.Option(metavar="FILE", help="Seeds instead of the spider's, one a line; -: stdin.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="A new run, even where one could go on.")] = False,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run: id, spider/id, path, last.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try the failed requests of the last run (or --resume RUN) again.")
+    ] = False,
     frontier: Annotated[str | None, typer.Option(metavar="STORE", help="sqlite or memory.")] = None,
     durability: Annotated[str | None, typer.Option(metavar="HOW", help="strict or relaxed.")] = None,
     runs_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Where runs are kept.")] = None,
@@ -57,9 +63,12 @@ def run(
     import os
 
     from crawler.cli.pairs import pairs
+    from crawler.errors import UsageError
     from crawler.loading import load
     from crawler.settings_layers import Layer, resolve
 
+    if fresh and (resume is not None or retry_failed):
+        raise UsageError(f"--fresh begins a new run, {'--resume' if resume is not None else '--retry-failed'} does not")
     spider = load(target)
     given = {
         "--max-pages": max_pages, "--max-items": max_items, "--max-seconds": max_seconds, "--concurrency": concurrency,
@@ -77,7 +86,8 @@ def run(
         typer.echo(f"warning: {warning}", err=True)
     with ExitStack() as stack:
         seeds = _seeds(urls, stack) if urls is not None else None
-        return _crawl(spider, {**effective.args, **pairs("-a", args or ())}, effective.settings, seeds)
+        given_args = {**effective.args, **pairs("-a", args or ())}
+        return _crawl(spider, given_args, effective.settings, seeds, run=resume or "", retry_failed=retry_failed)
 
 
 def _flag(flag: str, value: str) -> Layer:
@@ -100,10 +110,10 @@ def _seeds(name: str, stack: ExitStack) -> Iterator[str]:
         raise UsageError(f"--urls {name}: cannot be read: {error.strerror}") from None
 
 
-def _crawl(spider: Any, args: dict[str, Any], settings: Any, urls: Iterable[str] | None) -> int:
+def _crawl(spider: Any, args: dict[str, Any], settings: Any, urls: Iterable[str] | None, **which: Any) -> int:
     from crawler.runner import Crawl, run_blocking
     from crawler.terminal import faces
 
     face = faces(settings, spider.name, stdout_is_data="-" in settings.output)
-    crawl: Crawl[Any] = Crawl(spider, args=args, settings=settings, urls=urls, listeners=[face], signals=True)
+    crawl: Crawl[Any] = Crawl(spider, args=args, settings=settings, urls=urls, listeners=[face], signals=True, **which)
     return run_blocking(crawl, beside=face.run).exit_code

@@ -5,21 +5,30 @@ read as browsers read it (RFC 6265bis §5.6: any name and value, sent back as th
 that aiohttp's jar leaves out are kept: no cookie for a whole public suffix, the `__Secure-` and `__Host-`
 prefixes. What goes to which host and path until when, and how many are kept, is the jar's. A crawl that
 meets no cookie has no jar and pays one look into an empty dict a page.
+
+What was set is kept as it came (session, URL, header, time) and goes with the commit of the page that
+brought it, so that a login survives a kill: a later process reads the same headers again.
 """
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from http.cookies import CookieError, Morsel
 from typing import Final
 
+import msgspec
 from aiohttp import CookieJar
 from yarl import URL
 
 from crawler.urls import registrable_domain
 
-__all__ = ["Cookies"]
+__all__ = ["GONE", "Cookies"]
+
+GONE: Final = b""
+"""Stands for a cookie that was deleted or has expired."""
 
 _LONGEST: Final = 4096  # name and value, in bytes (RFC 6265bis §5.6)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -33,6 +42,7 @@ class Cookies:
         self.domains = domains
         self._everywhere = dict(everywhere)
         self._jars: dict[str, CookieJar] = {}
+        self._changed: dict[str, bytes] = {}
 
     def quiet(self, session: str) -> bool:
         """Whether `header` has nothing to add to a request without cookies of its own."""
@@ -52,17 +62,76 @@ class Cookies:
 
     def store(self, session: str, url: URL, headers: Sequence[str]) -> None:
         """Keeps what the Set-Cookie headers of an answer from `url` say, as far as it may say it."""
-        kept = [(morsel.key, morsel) for header in headers if (morsel := _read(header, url)) is not None]
-        if not kept:
-            return
+        kept = []
+        for header in headers:
+            morsel = _read(header, url)
+            if morsel is None:
+                continue
+            kept.append((morsel.key, morsel))
+            stored = _encode(_Stored(session, str(url), header, time.time())) if _seconds(morsel, 0.0) > 0 else GONE
+            self._changed[_key(session, url, morsel)] = stored
+        if kept:
+            self._jar(session).update_cookies(kept, url)
+
+    def changed(self) -> dict[str, bytes]:
+        """What a commit records: the cookies set since the last call, by key; `GONE` for one deleted."""
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def restore(self, stored: Mapping[str, bytes]) -> None:
+        """Takes up what earlier processes recorded, without what has expired since. Raises
+        msgspec.MsgspecError for bytes that are no such record."""
+        now = time.time()
+        for key, raw in stored.items():
+            record = _decode(raw)
+            url = URL(record.url, encoded=True)
+            morsel = _read(record.header, url)
+            left = _seconds(morsel, now - record.time) if morsel is not None else 0.0
+            if morsel is None or left <= 0:
+                self._changed[key] = GONE
+                continue
+            if morsel["max-age"]:
+                morsel["max-age"] = str(int(left))
+            self._jar(record.session).update_cookies([(morsel.key, morsel)], url)
+
+    def _jar(self, session: str) -> CookieJar:
         jar = self._jars.get(session)
         if jar is None:
             # unsafe: hosts that are addresses have cookies too, as in browsers (and on loopback)
             jar = self._jars[session] = CookieJar(unsafe=True, quote_cookie=False)
-        jar.update_cookies(kept, url)
+        return jar
 
     def _is_ours(self, url: URL) -> bool:
         return self.domains is None or registrable_domain(url.host_subcomponent or "") in self.domains
+
+
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    """A Set-Cookie header as it came: for which session, from where, at which epoch second."""
+
+    session: str
+    url: str
+    header: str
+    time: float
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+
+
+def _key(session: str, url: URL, morsel: Morsel[str]) -> str:
+    """What tells one cookie from another: session, domain or host, path and name (RFC 6265 §5.3, 11)."""
+    path = morsel["path"]
+    if not path.startswith("/"):
+        path = url.raw_path.rpartition("/")[0] or "/"  # the default path, §5.1.4
+    return msgspec.json.encode([session, morsel["domain"] or f"={url.raw_host}", path, morsel.key]).decode()
+
+
+def _seconds(morsel: Morsel[str], age: float) -> float:
+    """How long a cookie of this age, in seconds, still lives by its Max-Age; endless where it has none that counts."""
+    try:
+        return int(morsel["max-age"]) - age
+    except ValueError:
+        return math.inf
 
 
 def _read(header: str, url: URL) -> Morsel[str] | None:

@@ -60,18 +60,18 @@ class AiohttpFetcher:
         self._proxy = settings.proxy or None
         if self._proxy is not None and (wrong := _wrong_proxy(self._proxy)):
             raise SettingsError(wrong)
-        self._cookies = Cookies(settings.cookies, seed_domains)
+        self.cookies = Cookies(settings.cookies, seed_domains)
         self._cookie_header = CIMultiDict(settings.headers).get("Cookie", "")
         self._session: ClientSession
 
     @property
     def seed_domains(self) -> Container[str] | None:
         """The registrable domains that the settings' cookies go to."""
-        return self._cookies.domains
+        return self.cookies.domains
 
     @seed_domains.setter
     def seed_domains(self, domains: Container[str] | None) -> None:
-        self._cookies.domains = domains
+        self.cookies.domains = domains
 
     async def __aenter__(self) -> Self:
         settings = self._settings
@@ -153,7 +153,7 @@ class AiohttpFetcher:
                     request=request, phase="headers", seconds=attempt.seconds,
                 )  # fmt: skip
             if "Set-Cookie" in answer.headers:
-                self._cookies.store(options.session, url, answer.headers.getall("Set-Cookie"))
+                self.cookies.store(options.session, url, answer.headers.getall("Set-Cookie"))
             body = whole_body(answer, limit)
             if body is None:
                 body = await read_body(answer, limit, cut)
@@ -192,14 +192,14 @@ class AiohttpFetcher:
         if url.raw_user is not None:
             credentials = base64.b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
             url = url.with_user(None)
-        elif not (options.headers or options.auth or options.cookies) and self._cookies.quiet(options.session):
+        elif not (options.headers or options.auth or options.cookies) and self.cookies.quiet(options.session):
             return url, None
         headers = CIMultiDict(options.headers)
         if options.auth:
             headers["Authorization"] = options.auth
         elif credentials:
             headers["Authorization"] = f"Basic {credentials}"
-        cookie = self._cookies.header(options.session, url, options.cookies)
+        cookie = self.cookies.header(options.session, url, options.cookies)
         if cookie:
             headers["Cookie"] = f"{self._cookie_header}; {cookie}" if self._cookie_header else cookie
         return url, headers

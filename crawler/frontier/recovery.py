@@ -21,7 +21,7 @@ from crawler.frontier.ledger import Again, Ledger, with_again
 from crawler.frontier.schema import connect_reader, damaged, refusal
 from crawler.state import decode_value
 
-__all__ = ["Chains", "Contents", "Meta", "load", "read_entries", "read_meta"]
+__all__ = ["Chains", "Contents", "Meta", "load", "read_entries", "read_meta", "read_state"]
 
 _Chains = dict[Level, dict[int, "int | array[int]"]]
 """By level and host number: the ids, or the id where there is one."""
@@ -51,6 +51,7 @@ class Contents:
     returned: list[Entry]
     state: dict[str, bytes]
     waits: dict[str, tuple[float, float]]
+    cookies: dict[str, bytes]
 
 
 class Chains:
@@ -89,6 +90,18 @@ def read_meta(path: str | Path) -> Meta:
         connection.close()
 
 
+def read_state(path: str | Path) -> dict[str, bytes]:
+    """`self.state` as of the last commit, encoded. Raises StateError like `read_meta`."""
+    path = Path(path)
+    connection = connect_reader(path)
+    try:
+        return dict(connection.execute("SELECT key, value FROM state"))
+    except sqlite3.Error as error:
+        raise refusal(path, error) from error
+    finally:
+        connection.close()
+
+
 def load(connection: sqlite3.Connection, path: Path) -> Contents:
     """Reads everything. Raises StateError where parts of the file contradict each other, sqlite3.Error."""
     try:
@@ -108,9 +121,10 @@ def load(connection: sqlite3.Connection, path: Path) -> Contents:
                 f"and has {len(ledger.seen)} keys and {pending} pending"
             )
         returned = read_entries(connection, aged, ledger, hosts)
+        cookies = dict(connection.execute("SELECT key, value FROM cookie"))
     except (msgspec.MsgspecError, ValueError, IndexError) as error:
         raise damaged(path, str(error)) from error
-    return Contents(head, ledger, hosts, Chains(chains, hosts), returned, state, waits)
+    return Contents(head, ledger, hosts, Chains(chains, hosts), returned, state, waits, cookies)
 
 
 def read_entries(connection: sqlite3.Connection, ids: Sequence[int], ledger: Ledger, hosts: Hosts) -> list[Entry]:

@@ -17,8 +17,9 @@ from crawler.errors import DiskError, StateError
 __all__ = ["APPLICATION_ID", "SCHEMA", "connect_reader", "connect_writer", "damaged", "refusal"]
 
 APPLICATION_ID = 0x6372776C  # "crwl"; file(1) and SQLite's own tools show it
-SCHEMA = 1
-"""`PRAGMA user_version`. A file of a higher one was written by a newer crawler and is refused."""
+SCHEMA = 2
+"""`PRAGMA user_version`. A file of a higher one was written by a newer crawler and is refused, one of a
+lower one is brought up to date when it is opened for writing (`MIGRATIONS`)."""
 
 TABLES = """
 -- One row: what the last commit left. `number` is that commit's, `log_end` the item log's valid bytes.
@@ -58,6 +59,24 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 -- How often the process died while it was on the page of this key.
 CREATE TABLE death (key BLOB PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+SINCE_2 = """
+-- Attempts that did not end their request: what `explain` tells of it beside its row in `done`.
+CREATE TABLE attempt (
+    id INTEGER NOT NULL, visit INTEGER NOT NULL, try INTEGER NOT NULL, time REAL NOT NULL, reason TEXT NOT NULL
+);
+
+-- The cookies of each session, as in fetch/cookies.py. Secret, as the whole file is.
+CREATE TABLE cookie (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+-- robots.txt as it was answered at the epoch second `time`: HTTP status (0: none came), body by zlib.
+CREATE TABLE robots (
+    origin TEXT PRIMARY KEY, time REAL NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = {1: SINCE_2}
+"""What brings a file of that version to the next one."""
 
 
 def connect_writer(path: Path, *, durable: bool) -> sqlite3.Connection:
@@ -150,9 +169,13 @@ def _adopt(connection: sqlite3.Connection, path: Path, durable: bool) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
-    if new:  # all or nothing: a process that is killed in here leaves an empty file, which is new again
+    # All or nothing: a process that is killed in here leaves an empty file, which is new again, or the old one.
+    if new:
         marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA};"
-        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {marks} COMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {SINCE_2} {marks} COMMIT;")
+        return
+    for version in range(_pragma(connection, "user_version"), SCHEMA):
+        connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[version]} PRAGMA user_version = {version + 1}; COMMIT;")
 
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> bool:

@@ -10,23 +10,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
-from crawler.contracts import Entry, Group, Outcome, Recovered
+from crawler.contracts import Died, Entry, Group, Outcome, Recovered
 from crawler.errors import DiskError, StateError
 from crawler.frontier.bodies import encode_body, freeze_arguments
+from crawler.frontier.deaths import charge_deaths
 from crawler.frontier.hosts import Hosts
 from crawler.frontier.ledger import Ledger, Record, with_again
 from crawler.frontier.recovery import Contents, Meta, load, read_entries, read_meta
 from crawler.frontier.schema import connect_reader, connect_writer, damaged, refusal
+from crawler.frontier.takeup import take_up
 from crawler.frontier.transaction import write_group
+from crawler.frontier.waiting import waiting_for
 
 __all__ = ["Meta", "SQLiteFrontier", "read_meta"]
+
+_CALLBACKS = "callbacks"  # the named value: every method that a stored request ever named
 
 
 class SQLiteFrontier:
@@ -35,11 +40,26 @@ class SQLiteFrontier:
     `durable` syncs each commit to the disk (the setting `durability = "strict"`). `executor` has the one
     thread that opens, writes, checkpoints and closes; it is shared with the item log, so that log and
     transaction run one after the other, and it is its owner's to shut down. Without one the store has
-    its own.
+    its own. `died` are the pages that the last process was executing when it died; they are charged with it.
+    `take_up` says which failed pages are pending again (takeup.py): "failed", "callbacks" or none.
     """
 
-    def __init__(self, path: str | Path, *, durable: bool, executor: ThreadPoolExecutor | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        durable: bool,
+        executor: ThreadPoolExecutor | None = None,
+        died: Died | None = None,
+        take_up: str = "",
+    ) -> None:
+        self.taken_up = 0
+        """Failed pages that were made pending again when the store was opened."""
         self._path = Path(path)
+        self._died = died
+        self._take_up = take_up
+        self._callbacks: set[str] = set()
+        self._callbacks_stored = 0
         self._durable = durable
         self._own_executor = executor is None
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="crawler-commit")
@@ -69,6 +89,9 @@ class SQLiteFrontier:
         self._ledger, self._hosts, self._number = found.ledger, found.hosts, found.head.commit
         self._usable = True
         head = found.head
+        if head.meta.get(_CALLBACKS):
+            self._callbacks.update(msgspec.msgpack.decode(head.meta[_CALLBACKS], type=list[str]))
+            self._callbacks_stored = len(self._callbacks)
         return Recovered(
             chains=found.chains,
             returned=found.returned,
@@ -81,6 +104,7 @@ class SQLiteFrontier:
             counters=head.counters,
             meta=head.meta,
             hosts=found.waits,
+            cookies=found.cookies,
         )
 
     def known(self, key: bytes) -> bool:
@@ -105,6 +129,9 @@ class SQLiteFrontier:
             if found.key not in bodies:
                 freeze_arguments(found.request)
                 bodies[found.key] = encode_body(found.request)
+                self._callbacks.add(found.request._callback)
+                if found.request._options.errback:
+                    self._callbacks.add(found.request._options.errback)
         entries = self._ledger.accept(outcome)
         for entry in entries:
             self._young[entry.id] = entry
@@ -123,6 +150,9 @@ class SQLiteFrontier:
             raise ValueError(f"group {group.number} comes after group {self._number}")
         records = self._ledger.take(group)
         self._number = group.number
+        if len(self._callbacks) > self._callbacks_stored:
+            self._callbacks_stored = len(self._callbacks)
+            group.meta[_CALLBACKS] = msgspec.msgpack.encode(sorted(self._callbacks))
         writing = asyncio.get_running_loop().run_in_executor(self._executor, self._write, group, records)
         writing.add_done_callback(lambda done: self._written(records, done))
         await asyncio.shield(writing)
@@ -141,6 +171,14 @@ class SQLiteFrontier:
         if len(entries) != len(set(stored)):
             raise damaged(self._path, "requests are missing from it")
         return [entries[id] if id in entries else with_again(young[id], again.get(id)) for id in asked]
+
+    def waiting_for(self, gone: Callable[[str], bool]) -> dict[str, tuple[int, str]]:
+        """The methods that `gone` does not find and that pending requests wait for: how many, and the URL of
+        the first. Looks through what is pending only where the file may hold such a name."""
+        assert self._reader is not None
+        if self._callbacks_stored and not any(gone(name) for name in self._callbacks):
+            return {}
+        return waiting_for(self._reader, gone)
 
     async def close(self) -> None:
         """Gives back the file and the thread. What was not committed is forgotten."""
@@ -183,6 +221,10 @@ class SQLiteFrontier:
     def _open(self) -> Contents:
         connection = connect_writer(self._path, durable=self._durable)
         try:
+            if self._died is not None:
+                charge_deaths(connection, self._died)
+            if self._take_up:
+                self.taken_up = take_up(connection, self._take_up)
             found = load(connection, self._path)
         except sqlite3.Error as error:
             connection.close()

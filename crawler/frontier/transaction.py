@@ -25,6 +25,11 @@ _MESSAGE = 2_000  # characters of an error's message that are kept
 _REPLACE_RETURNED = "ON CONFLICT (id) DO UPDATE SET tries = excluded.tries, due = excluded.due, visit = excluded.visit"
 
 
+_REPLACE_ROBOTS = (
+    "ON CONFLICT (origin) DO UPDATE SET time = excluded.time, status = excluded.status, body = excluded.body"
+)
+
+
 def write_group(
     connection: sqlite3.Connection,
     group: Group,
@@ -64,8 +69,12 @@ def _write(
     again, final = _returned(records)
     _insert(connection, "returned", again, _REPLACE_RETURNED)
     connection.executemany("DELETE FROM returned WHERE id = ?", final)
+    _insert(connection, "attempt", _attempts(records, now))
     _write_state(connection, records)
     _write_counters(connection, records)
+    _write_cookies(connection, group.cookies)
+    robots = [(origin, *answer) for origin, answer in group.robots.items()]
+    _insert(connection, "robots", robots, _REPLACE_ROBOTS)
     meta = [(_text(key), value) for key, value in group.meta.items()]
     _insert(connection, "meta", meta, "ON CONFLICT (key) DO UPDATE SET value = excluded.value")
     seeds_done = any(record.outcome.seeds_done for record in records)
@@ -112,6 +121,24 @@ def _returned(records: Sequence[Record]) -> tuple[list[tuple[int, int, float, in
             last[entry.id] = record.again
     again = [(id, row.tries, row.due, row.visit) for id, row in last.items() if row is not None]
     return again, [(id,) for id, row in last.items() if row is None]
+
+
+def _attempts(records: Sequence[Record], now: float) -> list[tuple[object, ...]]:
+    """The attempts after which a page was given back; it has `tries` of them behind it then."""
+    rows: list[tuple[object, ...]] = []
+    for record in records:
+        entry, back = record.outcome.entry, record.outcome.returned
+        if entry is not None and back is not None:
+            rows.append((entry.id, entry.visit, back.tries, now, _text(back.reason[:_MESSAGE])))
+    return rows
+
+
+def _write_cookies(connection: sqlite3.Connection, cookies: Mapping[str, bytes]) -> None:
+    rows = [(_text(key), value) for key, value in cookies.items() if value]
+    _insert(connection, "cookie", rows, "ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+    connection.executemany(
+        "DELETE FROM cookie WHERE key = ?", [(_text(k),) for k, value in cookies.items() if not value]
+    )
 
 
 def _write_state(connection: sqlite3.Connection, records: Sequence[Record]) -> None:

@@ -1,28 +1,33 @@
-"""Which run a start goes on with: an unfinished one of the same spider and arguments, or a new one.
+"""Which run a start works on: an unfinished one of the same spider and arguments, a named one, or a new one.
 
 After a kill, a signal or an error an unfinished run goes on. After a limit it goes on only if that
 limit is now higher or gone and the spider's file is unchanged; so the same `--max-pages 1000` every
-night works every night. A run that ended and was not yet published is published, nothing more.
+night works every night. A run that ended and was not yet published is published, nothing more. Which
+of these it was is said in `Choice.note`.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from crawler.runs.directory import RunDirectory, new_id, newest
-from crawler.runs.identity import Identity, args_digest
+from crawler.errors import UsageError
+from crawler.runs.directory import RunDirectory, all_runs, new_id, newest
+from crawler.runs.identity import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from crawler.frontier.recovery import Meta
     from crawler.settings import Settings
 
-__all__ = ["Choice", "Ended", "choose"]
+__all__ = ["Choice", "Ended", "TakeUp", "Wanted", "choose", "stored"]
+
+TakeUp = Literal["", "callbacks", "failed"]
+"""Which failed pages are pending again: none, those that the spider's code failed on, all."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -35,61 +40,159 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a start is about: the identity a new run would have, and what the user asked for.
+
+    `run` is a run that was named (`--resume RUN`), `retry_failed` its failed requests once more.
+    """
+
+    identity: Identity
+    run: RunDirectory | None = None
+    retry_failed: bool = False
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that say what is followed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
-    """The run to work on. `publish_only`: it ended before its outputs were put in place."""
+    """The run to work on. `publish_only`: it ended before its outputs were put in place.
+
+    `before` is the run whose `self.state` a new one begins with.
+    """
 
     directory: RunDirectory
     resumed: bool
     note: str = ""
     publish_only: Ended | None = None
+    take_up: TakeUp = ""
+    before: RunDirectory | None = None
 
 
-_CHANGED = "the spider's file has changed since: what is queued goes through the new code; --fresh begins anew"
+def stored(meta: Mapping[str, bytes], name: str, type: Any) -> Any:
+    """A named value of a run's store, decoded; None where there is none."""
+    return msgspec.msgpack.decode(meta[name], type=type) if meta.get(name) else None
 
 
-def choose(
-    spider_dir: Path,
-    spider: str,
-    args: Mapping[str, Any],
-    settings: Settings,
-    *,
-    fingerprint_version: int,
-    canonical: dict[str, Any],
-    code: str,
-    seeds: str = "",
-) -> Choice:
-    """Decides, and makes the directory of a new run. The caller holds the lock of (spider, args)."""
+def choose(spider_dir: Path, wanted: Wanted, settings: Settings) -> Choice:
+    """Decides, and makes the directory of a new run. The caller holds the lock of (spider, arguments).
 
-    def fresh(note: str = "") -> Choice:
-        identity = Identity(
-            new_id(spider_dir), spider, dict(args), time.time(), fingerprint_version, canonical, code, seeds
-        )
-        return Choice(RunDirectory.create(spider_dir, identity), False, note)
+    Raises UsageError for a run that was asked for and cannot go on.
+    """
+    identity = wanted.identity
+    if wanted.run is not None:
+        return _named(wanted, wanted.run)
+    last = newest(spider_dir, identity.digest)
+    if wanted.retry_failed:
+        if last is None:
+            raise UsageError(f"there is no run of {identity.spider} with these arguments whose failures could be tried")
+        return _named(wanted, last)
+    choice = _unfinished(wanted, settings, last) if last is not None and settings.frontier != "memory" else None
+    if isinstance(choice, Choice):
+        return choice
+    fresh = _numbered(identity, new_id(spider_dir))
+    before = _ended_well(spider_dir, identity.digest) if settings.frontier != "memory" else None
+    return Choice(RunDirectory.create(spider_dir, fresh), False, choice or "", before=before)
 
-    if settings.frontier == "memory":
-        return fresh()
-    last = newest(spider_dir, args_digest(args, seeds))
-    if last is None or not last.frontier.exists():
-        return fresh()
-    from crawler.frontier.sqlite import read_meta
 
-    meta = read_meta(last.frontier).meta
-    ended = msgspec.msgpack.decode(meta["ended"], type=Ended) if meta.get("ended") else None
-    if ended is not None and not meta.get("published"):
+def _numbered(identity: Identity, id: str) -> Identity:
+    """The identity of a new run."""
+    return msgspec.structs.replace(identity, id=id, created=time.time())
+
+
+def _unfinished(wanted: Wanted, settings: Settings, last: RunDirectory) -> Choice | str:
+    """The last run, if it goes on; else why a new one begins."""
+    if not last.frontier.exists():
+        return ""
+    meta, own = _meta(last), wanted.identity
+    ended: Ended | None = stored(meta.meta, "ended", Ended)
+    if ended is not None and not meta.meta.get("published"):
         return Choice(last, True, "it had ended; its outputs are put in place", ended)
     if settings.resume == "never":
-        return fresh()
-    identity = last.identity
-    canonical = msgspec.to_builtins(canonical)  # as run.json has it: lists, not tuples
-    if (identity.fingerprint_version, identity.canonical) != (fingerprint_version, canonical):
-        return fresh(f"run {identity.id} has other canonicalisation settings: a new run begins")
+        return f"run {last.identity.id} is left as it is, since resume = never" if ended is None else ""
     if ended is None:
-        return Choice(last, True, _CHANGED if identity.code != code else "")
+        if _rules(last.identity) != _rules(own):
+            return f"run {last.identity.id} has other canonicalisation settings: a new run begins"
+        return _going_on(wanted, last, meta, _how_it_stopped(meta))
     if not ended.limit:
-        return fresh()
+        return f"the last one, {last.identity.id}, has ended"
     now = getattr(settings, ended.limit, None)
-    raised = now is None or now > ended.value
-    if raised and (identity.code == code or settings.resume == "always"):
-        limit = "gone" if now is None else f"{now:g}"
-        return Choice(last, True, f"{ended.limit} was {ended.value:g}, it is {limit}")
-    return fresh()
+    limit = f"{ended.limit} = {ended.value:g}"
+    if now is not None and now <= ended.value:
+        return f"the last one, {last.identity.id}, has ended at {limit}"
+    if _rules(last.identity) != _rules(own):
+        return f"run {last.identity.id} has other canonicalisation settings: a new run begins"
+    if _changed(meta, last.identity, own) and settings.resume != "always":
+        return f"the last one, {last.identity.id}, has ended at {limit}, and the spider's file has changed since"
+    to = "it is gone" if now is None else f"it is {now:g}"
+    return _going_on(wanted, last, meta, f"it had ended at {limit}, now {to}")
+
+
+def _named(wanted: Wanted, run: RunDirectory) -> Choice:
+    """A run that the user asked for, finished or not."""
+    identity, own = run.identity, wanted.identity
+    name = f"run {identity.spider}/{identity.id}"
+    if identity.spider != own.spider:
+        raise UsageError(f"{name} is of the spider {identity.spider}, not of {own.spider}: name that spider's file")
+    if identity.digest != own.digest:
+        raise UsageError(f"{name} has other arguments or seeds ({_shown(identity)}): give those, or leave all out")
+    if not run.frontier.exists():
+        raise UsageError(f"{name} kept nothing to go on with (frontier = memory): begin a new run")
+    if _rules(identity) != _rules(own):
+        canonical = msgspec.to_builtins(own.canonical)
+        changed = ", ".join(sorted(key for key, value in identity.canonical.items() if value != canonical.get(key)))
+        raise UsageError(
+            f"{name} was made with other settings of what is one page ({changed or 'fingerprint version'}): "
+            "set them as they were, or begin a new run"
+        )
+    meta = _meta(run)
+    ended: Ended | None = stored(meta.meta, "ended", Ended)
+    how = f"it had ended ({ended.reason})" if ended is not None else _how_it_stopped(meta)
+    return _going_on(wanted, run, meta, f"as asked; {how}")
+
+
+def _going_on(wanted: Wanted, run: RunDirectory, meta: Meta, how: str) -> Choice:
+    notes = [f"{how}; {meta.counters.get('pages', 0):,} pages done, {meta.pending:,} requests pending"]
+    changed = _changed(meta, run.identity, wanted.identity)
+    if changed:
+        notes.append("the spider's file has changed since: what is pending goes through the new code")
+    scope = stored(meta.meta, "scope", dict)
+    if scope is not None:
+        plain = msgspec.to_builtins(wanted.scope)
+        notes += [f"{key} was {scope[key]}, is {plain[key]}" for key in sorted(plain) if scope.get(key) != plain[key]]
+    take_up: TakeUp = "failed" if wanted.retry_failed else "callbacks" if changed else ""
+    return Choice(run, True, "; ".join(notes), take_up=take_up)
+
+
+def _how_it_stopped(meta: Meta) -> str:
+    stopped: Ended | None = stored(meta.meta, "stopped", Ended)
+    return f"it had stopped ({stopped.reason})" if stopped is not None else "it was killed"
+
+
+def _changed(meta: Meta, identity: Identity, own: Identity) -> bool:
+    """Whether the spider's file is another than the last process of the run had."""
+    return (meta.meta.get("code") or identity.code.encode()) != own.code.encode()
+
+
+def _rules(identity: Identity) -> tuple[int, Any]:
+    return identity.fingerprint_version, msgspec.to_builtins(identity.canonical)
+
+
+def _shown(identity: Identity) -> str:
+    words = [f"{name}={value}" for name, value in identity.args.items()]
+    return " ".join([*words, *([f"--urls {identity.seeds}"] if identity.seeds else [])]) or "none"
+
+
+def _ended_well(spider_dir: Path, digest: str) -> RunDirectory | None:
+    """The newest run of (spider, arguments) that ended with 0."""
+    runs = [run for run in all_runs(spider_dir) if run.identity.digest == digest and run.frontier.exists()]
+    for run in sorted(runs, key=lambda run: run.identity.created, reverse=True):
+        ended: Ended | None = stored(_meta(run).meta, "ended", Ended)
+        if ended is not None and ended.code == 0:
+            return run
+    return None
+
+
+def _meta(run: RunDirectory) -> Meta:
+    from crawler.frontier.recovery import read_meta
+
+    return read_meta(run.frontier)

@@ -25,6 +25,7 @@ class RunDirectory:
         self.identity = identity
         self.frontier = path / "frontier.sqlite"
         self.log = path / "items.log"
+        self.slots = path / "slots"
         self.items = path / "items.jsonl"
         self.skipped = path / "skipped.jsonl"
         self.stats = path / "stats.json"
@@ -79,6 +80,8 @@ def all_runs(spider_dir: Path) -> Iterator[RunDirectory]:
     """The runs of a spider, by name from the newest second on; what is no run is passed over."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         for path in sorted((p for p in spider_dir.iterdir() if (p / "run.json").is_file()), reverse=True):
+            if path.name.startswith("."):
+                continue  # on its way out: see prune.py
             with contextlib.suppress(StateError):
                 yield RunDirectory.read(path)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from crawler.errors import StateError
 
-__all__ = ["Identity", "code_digest", "hash_key"]
+__all__ = ["Identity", "code_digest", "hash_key", "target_of"]
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -32,6 +32,8 @@ class Identity(msgspec.Struct, frozen=True):
     """Digest of the spider's file."""
     seeds: str = ""
     """The list of URLs that took the place of the spider's seeds; empty: its own."""
+    target: str = ""
+    """Where the spider's class is, as `crawler run` takes it: FILE:Class or module:Class."""
     schema: int = 1
 
     @property
@@ -86,6 +88,16 @@ def _write_once(path: Path, content: bytes) -> None:
     finally:
         os.close(fd)
         part.unlink(missing_ok=True)
+
+
+def target_of(spider_class: type) -> str:
+    """FILE:Class of a class that was defined in a file, module:Class of any other."""
+    import inspect
+
+    try:
+        return f"{inspect.getfile(spider_class)}:{spider_class.__name__}"
+    except (OSError, TypeError):
+        return f"{spider_class.__module__}:{spider_class.__name__}"
 
 
 def code_digest(spider_class: type) -> str:

@@ -114,7 +114,7 @@ async def test_numbers_and_named_values_come_back(durable: Reopen, tmp_path: Pat
     recovered = (await durable()).recovered
     assert (recovered.commit, recovered.log_end, recovered.seeds_done) == (3, 251, True)
     assert recovered.counters == {"seeds": 1, "status/200": 5, "user/?": 1}
-    assert recovered.meta == {"cursor": b"2", "other": b"x"}
+    assert recovered.meta == {"cursor": b"2", "other": b"x", "callbacks": b"\x91\xa8parse_it"}
     read = read_meta(tmp_path / "f.sqlite")  # while the store is open
     assert (read.commit, read.log_end, read.seeds_done, read.known, read.pending) == (3, 251, True, 1, 0)
     assert (read.counters, read.meta) == (recovered.counters, recovered.meta)
