@@ -141,7 +141,7 @@ class Assembly:
             raise UsageError(f"run {directory.identity.id} has not read its seeds to their end: give its --urls again")
         self._slots = Slots(None if settings.frontier == "memory" else directory.slots)
         stack.callback(self._slots.close)
-        self._log = ItemLog(directory.log, durable=settings.durability == "strict")
+        self._log = ItemLog(directory.log)  # synced by every commit, also when relaxed: docs/decisions/0005
         stack.callback(self._log.close)
         self._log.cut(recovered.log_end)
         self.counts.restore(recovered.counters, recovered.meta.get("said"))
@@ -182,7 +182,7 @@ class Assembly:
             spider, settings,
             frontier=self._frontier, scheduler=scheduler, robots=robots, fetcher=fetcher,
             onion=wrap(fetcher, [retry, *spider.middlewares]), retry=retry, chain=Chain(spider.pipelines),
-            linker=Linker(fingerprinter, scope, self._frontier.known, settings),
+            linker=Linker(fingerprinter, scope, self._frontier.mark, settings),
             committer=self._committer, counts=self.counts, emit=self.emit, slots=self._slots, seeds=self._urls,
         )  # fmt: skip
         self._recording.begin(self._recovered, self.counts, self._outputs, fetcher.cookies, robots, scheduler)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import reprlib
+import zlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["bind", "decode_kwargs", "encode_kwargs"]
+__all__ = ["bind", "decode_kwargs", "encode_kwargs", "mark_of"]
 
 
 def encode_kwargs(kwargs: Mapping[str, Any]) -> bytes:
@@ -97,6 +98,22 @@ def _arguments_type(function: Any, names: tuple[str, ...]) -> Any:
     except TypeError:  # a type that msgspec cannot read: plain values then
         struct = msgspec.defstruct("Arguments", [(name, Any) for name in names])
     return msgspec.msgpack.Decoder(struct)
+
+
+def mark_of(callback: str, kwargs: Mapping[str, Any] | bytes) -> int:
+    """One byte, 1 to 255, that says with which callback and arguments a request was made; 0 says nothing.
+
+    Two ways to make a request have different marks but in one of 255 cases.
+    """
+    if not kwargs or kwargs == b"\x80":
+        return _plain_mark(callback)
+    raw = kwargs if isinstance(kwargs, bytes) else encode_kwargs(kwargs)
+    return zlib.crc32(raw, zlib.crc32(callback.encode())) % 255 + 1
+
+
+@functools.lru_cache(maxsize=1024)
+def _plain_mark(callback: str) -> int:
+    return zlib.crc32(callback.encode()) % 255 + 1
 
 
 def decode_kwargs(method: Any, raw: bytes) -> dict[str, Any]:

@@ -255,6 +255,11 @@ class Frontier(Protocol):
         """Whether a request with this key was ever accepted."""
         ...
 
+    def mark(self, key: bytes) -> int:
+        """The mark (`binding.mark_of`) of the request that was accepted with this key; 0: it is not kept; -1:
+        none was."""
+        ...
+
     def is_pending(self, entry: Entry) -> bool:
         """Whether an outcome of this entry would count: it is pending, in this visit."""
         ...

@@ -43,7 +43,9 @@ class Stats(msgspec.Struct, frozen=True):
 
     `counters` hold over the whole run, earlier processes included: pages (first hand-outs whose
     outcome is committed), responses, items, bytes, retries, redirects, requests_failed,
-    callbacks_failed, fetches (`self.fetch`), duplicates, robots (fetches of robots.txt),
+    callbacks_failed, fetches (`self.fetch`), duplicates (links to known pages),
+    duplicates_with_arguments (of these, those with another callback or other arguments), robots (fetches
+    of robots.txt),
     "status/200", "error/TimedOut", "skipped/domain", "dropped/REASON", "user/NAME".
     """
 

@@ -21,6 +21,7 @@ from crawler.events import Event, HostParked, HostWaits, Stopping
 from crawler.hooks import Hooks
 from crawler.inner import InnerFetches
 from crawler.middleware.retry import RetryMiddleware, retry_after
+from crawler.no_gc import no_gc
 from crawler.notices import Notices
 from crawler.page import Page
 from crawler.response import Response
@@ -144,8 +145,9 @@ class Engine:
 
     def _restore(self, recovered: Recovered) -> None:
         self.known = recovered.known
-        for host, level, ids in recovered.chains:
-            self.scheduler.restore(host, level, ids)
+        with no_gc():
+            for host, level, ids in recovered.chains:
+                self.scheduler.restore(host, level, ids)
         for entry in recovered.returned:
             self.scheduler.give_back(entry)
         self.scheduler.restore_waits(recovered.hosts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from crawler.binding import mark_of
 from crawler.contracts import Entry, Found, Outcome, Skip
 from crawler.request import Request, make
 from crawler.urls import scheduling_host
@@ -19,18 +20,24 @@ if TYPE_CHECKING:
     from crawler.scope import Scope
     from crawler.settings import Settings
 
-__all__ = ["Linker"]
+__all__ = ["DIFFERS", "Linker"]
+
+DIFFERS = "duplicates_with_arguments"
+"""The counter of links to known pages that name another callback or other arguments."""
+
+_TOLD = 100_000
 
 
 class Linker:
     """Turns yielded requests into `Outcome.found`; returns what was left out, with the rule."""
 
     def __init__(
-        self, fingerprinter: Fingerprinter, scope: Scope, known: Callable[[bytes], bool], settings: Settings
+        self, fingerprinter: Fingerprinter, scope: Scope, mark: Callable[[bytes], int], settings: Settings
     ) -> None:
         self._fingerprint = fingerprinter
         self._scope = scope
-        self._known = known
+        self._mark = mark
+        self._told: set[bytes] = set()
         self._max_links = settings.max_links
         self._fragments = settings.canonical_fragment
 
@@ -39,7 +46,7 @@ class Linker:
     ) -> list[tuple[Request, Skip]]:
         """Fills `outcome.found` from (ordinal, request) pairs; `parent` is None for seeds."""
         skips: list[tuple[Request, Skip]] = []
-        fingerprint, known, found = self._fingerprint.of, self._known, outcome.found
+        fingerprint, marked, found = self._fingerprint.of, self._mark, outcome.found
         depth = parent.request._depth + 1 if parent is not None else 0
         url = parent.request._url if parent is not None else ""
         duplicates = 0
@@ -49,8 +56,11 @@ class Linker:
                 request._depth = depth
             if request._options.unique:
                 key = fingerprint(request)
-                if known(key):
+                mark = marked(key)
+                if mark >= 0:
                     duplicates += 1
+                    if mark and mark != mark_of(request._callback, request._kwargs):
+                        self._differs(key, request, url, outcome)
                     continue
             else:
                 key = self._fingerprint.child(parent.key if parent is not None else b"", ordinal)
@@ -76,8 +86,11 @@ class Linker:
         old = page.request._options
         key = self._fingerprint.of(request)
         if old.method == "GET" and old.unique and key not in self._chain(page):
-            if self._known(key):
+            mark = self._mark(key)
+            if mark >= 0:
                 outcome.counters["duplicates"] = outcome.counters.get("duplicates", 0) + 1
+                if mark and mark != mark_of(request._callback, request._kwargs):
+                    self._differs(key, request, page.request._url, outcome)
                 return None
         else:
             key = self._fingerprint.hop(page.key, len(request._options.history))
@@ -88,6 +101,17 @@ class Linker:
         request = self._as_one_page(request)
         outcome.found.append(Found(key, scheduling_host(request._url), request, page.age))
         return None
+
+    def _differs(self, key: bytes, request: Request, parent: str, outcome: Outcome) -> None:
+        """A known page, yielded with another callback or other arguments than the first time: it is fetched
+        once and for the first one, so this is said. Listed once a page."""
+        outcome.counters[DIFFERS] = outcome.counters.get(DIFFERS, 0) + 1
+        if key in self._told or len(self._told) >= _TOLD:
+            return
+        self._told.add(key)
+        words = ", ".join(f"{name}={value!r:.60}" for name, value in request.kwargs.items())
+        detail = f"for {request._callback or 'parse'}({words}); it was found before with other words"
+        outcome.skips.append(Skip(request._url, "duplicate with arguments", detail, parent, key))
 
     def _as_one_page(self, request: Request) -> Request:
         """Without a fragment that makes no other page: which link came first must not show in the items."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from crawler.response import Response
     from crawler.settings import Settings
 
-__all__ = ["Hosts", "Robots"]
+__all__ = ["Hosts", "Robots", "path_of", "text_of"]
 
 LIMIT: Final = 500 * 1024
 """Bytes of a robots.txt that are read; the rest is ignored (§2.5)."""
@@ -124,7 +124,7 @@ class Robots:
         known = self._known.get(place)
         now = self._clock()
         if known is not None and now < known.expires:
-            if not known.rules.count or known.rules.allows(_path(url)):
+            if not known.rules.count or known.rules.allows(path_of(url)):
                 return "go"
             return "robots"
         if place in self._asked:
@@ -231,17 +231,14 @@ class Robots:
     async def _read(self, place: str, response: Response | None) -> tuple[Rules, list[Event]]:
         if response is None or not 200 <= response.status < 300:
             return ALLOW_ALL, []
-        body = response.body
-        if len(body) >= LIMIT:  # cut: the last line may be half a rule
-            body = body[: max(body.rfind(b"\n", 0, LIMIT), body.rfind(b"\r", 0, LIMIT), 0)]
-        text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-        if text.lstrip()[:1] == "<":
+        text = text_of(response.body)
+        if text is None:
             if self._html_told:
                 return ALLOW_ALL, []
             self._html_told = True
             message = f"{place}/robots.txt is an HTML page: it sets no rules (said once, whatever others do)"
             return ALLOW_ALL, [Warned(message, f"{place}/robots.txt")]
-        if len(body) > _LARGE:
+        if len(response.body) > _LARGE:
             return await asyncio.to_thread(parse, text, self._token), []
         return parse(text, self._token), []
 
@@ -288,7 +285,15 @@ class Robots:
         return [HostParked(host, now + wait, reason)]
 
 
-def _path(url: str) -> str:
+def text_of(body: bytes) -> str | None:
+    """The text of a robots.txt, as far as it counts; None for an HTML page, which sets no rules."""
+    if len(body) >= LIMIT:  # cut: the last line may be half a rule
+        body = body[: max(body.rfind(b"\n", 0, LIMIT), body.rfind(b"\r", 0, LIMIT), 0)]
+    text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    return None if text.lstrip()[:1] == "<" else text
+
+
+def path_of(url: str) -> str:
     """Path and query of an absolute URL."""
     return url[url.index("/", url.index("//") + 2) :]
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from crawler.binding import mark_of
 from crawler.contracts import Entry, Group, Outcome, StateOp
 from crawler.frontier.bodies import freeze_arguments
 from crawler.frontier.seen import SeenSet
@@ -114,9 +115,10 @@ class Ledger:
         add, deaths, number = self.seen.add, self.deaths, len(self.ended)
         for found in outcome.found:
             key = found.key
-            if add(key):
+            request = found.request
+            if add(key, mark_of(request._callback, request._kwargs)):
                 died = deaths.get(key, 0) if deaths else 0
-                record.entries.append(Entry(number, key, found.host, found.request, found.age, deaths=died))
+                record.entries.append(Entry(number, key, found.host, request, found.age, deaths=died))
                 number += 1
         self.ended.extend(bytes(number - len(self.ended)))
 

@@ -32,6 +32,10 @@ class MemoryFrontier:
         """Whether a request with this key was ever accepted."""
         return key in self._ledger.seen
 
+    def mark(self, key: bytes) -> int:
+        """How the request was made that was accepted with this key; -1: none was."""
+        return self._ledger.seen.find(key)
+
     def is_pending(self, entry: Entry) -> bool:
         """Whether an outcome of this entry would count: it is pending, in this visit."""
         return self._ledger.is_pending(entry.id, entry.visit)

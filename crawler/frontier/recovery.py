@@ -8,9 +8,10 @@ from __future__ import annotations
 import sqlite3
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from struct import iter_unpack
 
 import msgspec
 
@@ -19,9 +20,10 @@ from crawler.frontier.bodies import decode_body
 from crawler.frontier.hosts import Hosts
 from crawler.frontier.ledger import Again, Ledger, with_again
 from crawler.frontier.schema import connect_reader, damaged, refusal
+from crawler.frontier.seen import KEY, kept
 from crawler.state import decode_value
 
-__all__ = ["Chains", "Contents", "Meta", "load", "read_entries", "read_meta", "read_state"]
+__all__ = ["Chains", "Contents", "Meta", "load", "load_seen", "read_entries", "read_meta", "read_state"]
 
 _Chains = dict[Level, dict[int, "int | array[int]"]]
 """By level and host number: the ids, or the id where there is one."""
@@ -52,14 +54,20 @@ class Contents:
     state: dict[str, bytes]
     waits: dict[str, tuple[float, float]]
     cookies: dict[str, bytes]
+    digests: list[tuple[bytes, int]]
+    """Of the seen set, until `load_seen`."""
 
 
 class Chains:
-    """The pending ids by host and level, oldest first. Can be drawn once: it hands its memory over."""
+    """The pending ids by host and level, oldest first. Can be drawn once: it hands its memory over.
+
+    `drawn` is called when all of it was.
+    """
 
     def __init__(self, chains: _Chains, hosts: Hosts) -> None:
         self._chains = chains
         self._hosts = hosts
+        self.drawn: Callable[[], object] = lambda: None
 
     def __iter__(self) -> Iterator[tuple[str, Level, Sequence[int]]]:
         for level in sorted(self._chains):
@@ -67,6 +75,7 @@ class Chains:
             for host in list(by_host):
                 ids = by_host.pop(host)
                 yield self._hosts.name(host), level, (ids,) if isinstance(ids, int) else ids
+        self.drawn()
 
 
 def read_meta(path: str | Path) -> Meta:
@@ -109,22 +118,23 @@ def load(connection: sqlite3.Connection, path: Path) -> Contents:
         hosts, waits = _hosts(connection)
         ledger = Ledger()
         ledger.deaths = dict(connection.execute("SELECT key, n FROM death"))
-        _load_seen(connection, ledger, head.known)
+        digests = connection.execute("SELECT digests, marked FROM seen").fetchall()
         state = dict(connection.execute("SELECT key, value FROM state"))
         ledger.state = {key: decode_value(value) for key, value in state.items()}
         rows = connection.execute("SELECT id, tries, due, visit FROM returned")
         ledger.again = {id: Again(tries, due, visit) for id, tries, due, visit in rows}
         chains, aged, pending = _load_pending(connection, ledger, head.known)
-        if (len(ledger.seen), pending) != (head.known, head.pending):
+        keys, odd = divmod(sum(len(blob) for blob, _ in digests), KEY)
+        if odd or (keys, pending) != (head.known, head.pending):
             raise ValueError(
                 f"it counts {head.known} requests, {head.pending} of them pending, "
-                f"and has {len(ledger.seen)} keys and {pending} pending"
+                f"and has {keys} keys and {pending} pending"
             )
         returned = read_entries(connection, aged, ledger, hosts)
         cookies = dict(connection.execute("SELECT key, value FROM cookie"))
     except (msgspec.MsgspecError, ValueError, IndexError) as error:
         raise damaged(path, str(error)) from error
-    return Contents(head, ledger, hosts, Chains(chains, hosts), returned, state, waits, cookies)
+    return Contents(head, ledger, hosts, Chains(chains, hosts), returned, state, waits, cookies, digests)
 
 
 def read_entries(connection: sqlite3.Connection, ids: Sequence[int], ledger: Ledger, hosts: Hosts) -> list[Entry]:
@@ -166,10 +176,15 @@ def _hosts(connection: sqlite3.Connection) -> tuple[Hosts, dict[str, tuple[float
     return Hosts(names), waits
 
 
-def _load_seen(connection: sqlite3.Connection, ledger: Ledger, known: int) -> None:
-    ledger.seen.reserve(known)
-    for (digests,) in connection.execute("SELECT digests FROM seen"):
-        ledger.seen.add_many(digests)
+def load_seen(contents: Contents) -> None:
+    """Fills the ledger's seen set: half of the work of a start, and nothing that the first request needs."""
+    seen, digests = contents.ledger.seen, contents.digests
+    contents.digests = []
+    seen.reserve(contents.head.known)
+    for blob, marked in digests:
+        if not marked:  # written by schema 1
+            blob = b"".join(kept(key, 0) for (key,) in iter_unpack("16s", blob))
+        seen.load(blob)
 
 
 def _load_pending(connection: sqlite3.Connection, ledger: Ledger, known: int) -> tuple[_Chains, list[int], int]:

@@ -50,7 +50,8 @@ CREATE TABLE done (
 CREATE TABLE returned (id INTEGER PRIMARY KEY, tries INTEGER NOT NULL, due REAL NOT NULL, visit INTEGER NOT NULL);
 
 -- The keys that each commit brought, one after the other: read at a start far faster than rows.
-CREATE TABLE seen (number INTEGER PRIMARY KEY, digests BLOB NOT NULL);
+-- As in seen.py: 15 bytes of a key and its mark; where `marked` is 0, all 16 bytes of the key.
+CREATE TABLE seen (number INTEGER PRIMARY KEY, digests BLOB NOT NULL, marked INTEGER NOT NULL);
 
 CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -75,7 +76,7 @@ CREATE TABLE robots (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = {1: SINCE_2}
+MIGRATIONS = {1: "ALTER TABLE seen ADD COLUMN marked INTEGER NOT NULL DEFAULT 0;" + SINCE_2}
 """What brings a file of that version to the next one."""
 
 

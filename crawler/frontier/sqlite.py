@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,11 +23,13 @@ from crawler.frontier.bodies import encode_body, freeze_arguments
 from crawler.frontier.deaths import charge_deaths
 from crawler.frontier.hosts import Hosts
 from crawler.frontier.ledger import Ledger, Record, with_again
-from crawler.frontier.recovery import Contents, Meta, load, read_entries, read_meta
+from crawler.frontier.recovery import Contents, Meta, load, load_seen, read_entries, read_meta
 from crawler.frontier.schema import connect_reader, connect_writer, damaged, refusal
+from crawler.frontier.seen import SeenSet
 from crawler.frontier.takeup import take_up
 from crawler.frontier.transaction import write_group
 from crawler.frontier.waiting import waiting_for
+from crawler.no_gc import no_gc
 
 __all__ = ["Meta", "SQLiteFrontier", "read_meta"]
 
@@ -72,10 +74,13 @@ class SQLiteFrontier:
         self._bodies: dict[int, bytes] = {}
         self._number = 0
         self._usable = self._closed = False
+        self._contents: Contents | None = None  # until the seen set is loaded from it
+        self._seen_loads: Future[None] | None = None
         self._failed: StateError | None = None
 
     async def open(self) -> Recovered:
-        """Reads what is known: 1.4 s for a million pending on one host, 2.4 s on 200,000 (two slow cores).
+        """Reads what is known: 0.6 s for a million known and half a million pending (benchmarks/frontier.py).
+        The seen set is filled when `chains` were drawn, in the commit thread; the first look into it waits.
 
         Raises StateError for a file that is foreign, newer or damaged, DiskError (one of its kind) for
         one that cannot be opened.
@@ -88,6 +93,8 @@ class SQLiteFrontier:
             raise
         self._ledger, self._hosts, self._number = found.ledger, found.hosts, found.head.commit
         self._usable = True
+        self._contents = found
+        found.chains.drawn = self._load_seen  # not before: it would slow down what the first request waits for
         head = found.head
         if head.meta.get(_CALLBACKS):
             self._callbacks.update(msgspec.msgpack.decode(head.meta[_CALLBACKS], type=list[str]))
@@ -111,7 +118,13 @@ class SQLiteFrontier:
         """Whether a request with this key was ever accepted."""
         if not self._usable:
             self._refuse()
-        return key in self._ledger.seen
+        return key in self._seen()
+
+    def mark(self, key: bytes) -> int:
+        """How the request was made that was accepted with this key; -1: none was."""
+        if not self._usable:
+            self._refuse()
+        return self._seen().find(key)
 
     def is_pending(self, entry: Entry) -> bool:
         """Whether an outcome of this entry would count: it is pending, in this visit."""
@@ -132,6 +145,7 @@ class SQLiteFrontier:
                 self._callbacks.add(found.request._callback)
                 if found.request._options.errback:
                     self._callbacks.add(found.request._options.errback)
+        self._seen()
         entries = self._ledger.accept(outcome)
         for entry in entries:
             self._young[entry.id] = entry
@@ -194,6 +208,21 @@ class SQLiteFrontier:
         if self._own_executor:
             self._executor.shutdown()
 
+    def _seen(self) -> SeenSet:
+        """The seen set, complete. Holds the loop where it is needed before it is, once, for half a second a million."""
+        if self._contents is not None:  # nobody drew the chains
+            contents, self._contents = self._contents, None
+            load_seen(contents)
+        if self._seen_loads is not None:
+            self._seen_loads.result()
+            self._seen_loads = None
+        return self._ledger.seen
+
+    def _load_seen(self) -> None:
+        contents, self._contents = self._contents, None
+        if contents is not None:
+            self._seen_loads = self._executor.submit(load_seen, contents)
+
     def _read(self, ids: list[int]) -> list[Entry]:
         assert self._reader is not None
         try:
@@ -225,7 +254,8 @@ class SQLiteFrontier:
                 charge_deaths(connection, self._died)
             if self._take_up:
                 self.taken_up = take_up(connection, self._take_up)
-            found = load(connection, self._path)
+            with no_gc():
+                found = load(connection, self._path)
         except sqlite3.Error as error:
             connection.close()
             raise refusal(self._path, error) from error

@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from crawler.binding import mark_of
 from crawler.contracts import Group
 from crawler.frontier.hosts import Hosts
 from crawler.frontier.ledger import GONE, Again, Record
+from crawler.frontier.seen import kept
 from crawler.state import encode_value
 
 __all__ = ["write_group"]
@@ -62,7 +64,7 @@ def _write(
     _insert(connection, "host", waits, "ON CONFLICT (id) DO UPDATE SET stamp = excluded.stamp, wait = excluded.wait")
     _insert(connection, "request", requests)
     if digests:
-        connection.execute("INSERT INTO seen VALUES (?, ?)", (group.number, digests))
+        connection.execute("INSERT INTO seen VALUES (?, ?, 1)", (group.number, digests))
     ended = _done(records, now)
     # in the order of ids: neighbours share a page of the file, so a commit dirties few of them
     _insert(connection, "done", sorted(ended))
@@ -98,7 +100,7 @@ def _requests(
             age = None if entry.age == id else entry.age
             host = hosts.number(entry.host)
             rows.append((id, entry.key, host, request.priority, request.depth, age, parent, bodies[id]))
-            keys.append(entry.key)
+            keys.append(kept(entry.key, mark_of(request._callback, request._kwargs)))
     return rows, b"".join(keys)
 
 

@@ -111,6 +111,7 @@ def _numbers(stats: Stats) -> list[Row]:
             ("fetches", "fetch inside pages", "fetches inside pages"),
             ("robots", "robots.txt", "robots.txt"),
             ("duplicates", "known link", ""),
+            ("duplicates_with_arguments", "known link with other arguments", "known links with other arguments"),
         )
         if counters.get(name)
     ]

@@ -9,25 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.frontier import seen
-from crawler.frontier.seen import SeenSet
+from crawler.frontier.seen import SeenSet, kept
 
 # few different bytes, so that keys overlap each other's borders in a bucket
+MARKS = st.integers(0, 255)
 KEYS = st.one_of(st.binary(min_size=16, max_size=16), st.text("ab", min_size=16, max_size=16).map(str.encode))
 
 
-@given(steps=st.lists(st.one_of(KEYS, st.lists(KEYS)), max_size=60), asked=st.lists(KEYS))
-def test_it_answers_as_a_set(steps: list[bytes | list[bytes]], asked: list[bytes]) -> None:
-    keys, twin = SeenSet(), set[bytes]()
+@given(steps=st.lists(st.one_of(KEYS, st.dictionaries(KEYS, MARKS)), max_size=60), asked=st.lists(KEYS), mark=MARKS)
+def test_it_answers_as_a_dict(steps: list[bytes | dict[bytes, int]], asked: list[bytes], mark: int) -> None:
+    keys, twin = SeenSet(), dict[bytes, int]()
     for step in steps:
         if isinstance(step, bytes):
-            assert keys.add(step) is (step not in twin)
-            twin.add(step)
+            assert keys.add(step, mark) is (step[:15] not in twin)
+            twin.setdefault(step[:15], mark)
         else:
-            assert keys.add_many(b"".join(step)) == len(set(step) - twin)
-            twin.update(step)
+            new = {key[:15]: mark for key, mark in step.items() if key[:15] not in twin}
+            keys.load(b"".join(kept(key, mark) for key, mark in new.items()))
+            twin.update(new)
         assert len(keys) == len(twin)
-    for key in [*asked, *twin]:
-        assert (key in keys) is (key in twin)
+    for key in [*asked, *(short + b"x" for short in twin)]:
+        assert keys.find(key) == twin.get(key[:15], -1)
+        assert (key in keys) is (key[:15] in twin)
 
 
 @pytest.mark.parametrize("reserved", [0, 1, 1000, 30_000])
@@ -37,10 +40,11 @@ def test_many_keys_with_the_front_too_small_for_them(monkeypatch: pytest.MonkeyP
     known = [draw(16) for _ in range(20_000)]
     keys = SeenSet()
     keys.reserve(reserved)
-    assert keys.add_many(b"".join(known[:10_000])) == 10_000
-    assert all(keys.add(key) for key in known[10_000:])
+    keys.load(b"".join(kept(key, 7) for key in known[:10_000]))
+    assert all(keys.add(key, 9) for key in known[10_000:])
     assert not any(keys.add(key) for key in known)
-    assert keys.add_many(b"".join(known[5000:15_000])) == 0
+    assert {keys.find(key) for key in known[:10_000]} == {7}
+    assert {keys.find(key) for key in known[10_000:]} == {9}
     assert all(key in keys for key in known) and not any(draw(16) in keys for _ in range(10_000))
     assert len(keys) == 20_000
 
@@ -48,11 +52,11 @@ def test_many_keys_with_the_front_too_small_for_them(monkeypatch: pytest.MonkeyP
 def test_a_key_across_the_border_of_two_others_is_not_there() -> None:
     keys = SeenSet()
     one, two = b"0123456789abcdef", b"ghijklmnopqrstuv"
-    keys.add_many(one + two)  # one bucket
+    keys.load(one + two)  # one bucket
     across = (one + two)[5:21]
     assert across not in keys
-    assert keys.add(across) and across in keys
-    assert not keys.add(across) and keys.add_many(across) == 0
+    assert keys.add(across, across[15]) and across in keys
+    assert not keys.add(across) and len(keys) == 3
 
 
 def test_no_insert_moves_more_than_one_bucket() -> None:
@@ -67,7 +71,7 @@ def test_no_insert_moves_more_than_one_bucket() -> None:
 
 def test_the_buckets_stay_small() -> None:
     keys = SeenSet()
-    keys.add_many(random.Random(5).randbytes(16 * 50_000))
+    keys.load(random.Random(5).randbytes(16 * 50_000))
     sizes = [len(bucket) // 16 for bucket in keys._buckets]
     assert sum(sizes) == 50_000 and max(sizes) < 8 * seen.LOAD and sum(sizes) / len(sizes) > seen.LOAD * 0.9
 
@@ -79,4 +83,4 @@ def test_other_lengths_are_refused(wrong: bytes) -> None:
         keys.add(wrong)
     if wrong:
         with pytest.raises(ValueError, match="16"):
-            keys.add_many(wrong)
+            keys.load(wrong)
