@@ -83,7 +83,8 @@ class Assembly:
             self.settings = resolve(spider_class, overrides=dict(settings or {})).settings
         if run:
             self._run = find(Path(self.settings.runs_dir), run)
-            args = args or self._run.identity.args
+            if self._run.identity.spider == spider_class.name:  # `choose` says what is wrong with another's
+                args = args or self._run.identity.args
         self.spider = made(spider_class, args)
         self._seeds = seeds_name(urls) if urls is not None else self._run.identity.seeds if self._run else ""
         self._args = convert(spider_class, args)
