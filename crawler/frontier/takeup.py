@@ -35,7 +35,9 @@ def take_up(connection: sqlite3.Connection, which: str) -> int:
             connection.execute("UPDATE head SET pending = pending + ?", (pages,))
             taken_back = [(n, name) for name, n in _counted(rows).items()]
             connection.executemany("UPDATE counter SET value = value - ? WHERE name = ?", taken_back)
-            connection.execute("DELETE FROM counter WHERE value <= 0")
+            connection.executemany(
+                "DELETE FROM counter WHERE value <= 0 AND name = ?", [(name,) for _, name in taken_back]
+            )
             connection.execute("DELETE FROM meta WHERE key IN ('ended', 'published', 'stopped')")
         connection.execute("COMMIT")
     except BaseException:

@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from crawler.binding import mark_of
 from crawler.contracts import Entry, Outcome, StateOp
 from crawler.frontier import MemoryFrontier, SQLiteFrontier
 from crawler.state import apply, decode_value
@@ -42,6 +43,9 @@ class Row:
     tries: int = 0
     due: float = 0.0
     pending: bool = True
+    visit: int = 0
+    failed: str = ""
+    mark: int = 0
 
 
 @dataclass
@@ -51,9 +55,23 @@ class Model:
     rows: dict[bytes, Row] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    cookies: dict[str, bytes] = field(default_factory=dict)
     log_end: int = 0
     number: int = 0
     seeds_done: bool = False
+
+    def take_up(self, which: str) -> int:
+        """Makes failed pages pending again, in their next visit; how many."""
+        rows = [row for row in self.rows.values() if row.failed and (which == "failed" or "callback" in row.failed)]
+        for row in rows:
+            counter = "callbacks_failed" if "callback" in row.failed else "requests_failed"
+            own = row.failed if "callback" in row.failed else f"error/{row.failed}"
+            for name in (counter, own):
+                self.counters[name] -= 1
+                if not self.counters[name]:
+                    del self.counters[name]
+            row.visit, row.tries, row.due, row.pending, row.failed = row.visit + 1, 0, 0.0, True, ""
+        return len(rows)
 
 
 class MemoryMachine(RuleBasedStateMachine):
@@ -88,8 +106,10 @@ class MemoryMachine(RuleBasedStateMachine):
     ) -> None:
         entry = data.draw(st.sampled_from(list(self.entries.values())))
         age = entry.age if verdict == "redirected" else 0
-        self.accept(self.outcome(entry, verdict, names, host, level, ops, age=age))
-        self.now.rows[entry.key].pending = False
+        error = data.draw(st.sampled_from(["TimedOut", "callback/ValueError"])) if verdict == "failed" else ""
+        self.accept(self.outcome(entry, verdict, names, host, level, ops, age=age, error=error))
+        row = self.now.rows[entry.key]
+        row.pending, row.failed = False, error
         self.ended.append(self.entries.pop(entry.id))
 
     @precondition(lambda self: self.entries)
@@ -110,11 +130,12 @@ class MemoryMachine(RuleBasedStateMachine):
         self.now = before
         assert self.store.accept(outcome) == []
 
-    @rule()
-    def commit(self) -> None:
+    @rule(cookies=st.dictionaries(st.sampled_from("xyz"), st.sampled_from([b"", b"1", b"2"])))
+    def commit(self, cookies: dict[str, bytes]) -> None:
         self.now.number += 1
         self.now.log_end += 10
-        self.runner.run(self.store.commit(log_end=self.now.log_end))
+        self.now.cookies = {key: raw for key, raw in {**self.now.cookies, **cookies}.items() if raw}
+        self.runner.run(self.store.commit(log_end=self.now.log_end, cookies=cookies))
         self.kept = copy.deepcopy(self.now)
 
     @invariant()
@@ -127,12 +148,15 @@ class MemoryMachine(RuleBasedStateMachine):
             row = rows[entry.id]
             assert (entry.host, entry.level, entry.age) == (row.host, row.level, row.age)
             assert (entry.tries, entry.due, entry.request.tries) == (row.tries, row.due, row.tries)
+            assert entry.visit == row.visit and self.store.frontier.is_pending(entry)
             assert self.now.rows[entry.key] is row
 
     @invariant()
     def known_are_the_accepted_ones(self) -> None:
         for name in [f"page{n}" for n in range(40)]:
-            assert self.store.frontier.known(key_of(name)) is (key_of(name) in self.now.rows)
+            row = self.now.rows.get(key_of(name))
+            assert self.store.frontier.known(key_of(name)) is (row is not None)
+            assert self.store.frontier.mark(key_of(name)) == (row.mark if row is not None else -1)
 
     # -- how they are made
 
@@ -147,20 +171,26 @@ class MemoryMachine(RuleBasedStateMachine):
         *,
         age: int = 0,
         seeds_done: bool = False,
+        error: str = "",
     ) -> Outcome:
         """An outcome, entered in the model."""
         model, (priority, depth) = self.now, level
+        words = {"n": depth} if depth else {}
         for name in names:
             if key_of(name) not in model.rows:
                 id = len(model.rows) + 1
-                model.rows[key_of(name)] = Row(id, host, (-priority, depth), age or id)
+                mark = mark_of("parse_it", words)
+                model.rows[key_of(name)] = Row(id, host, (-priority, depth), age or id, mark=mark)
         apply(model.state, ops)
         counters = {"pages": 1, f"verdict/{verdict}": len(names)}
+        if error:
+            own = error if "callback" in error else f"error/{error}"
+            counters |= {"callbacks_failed" if "callback" in error else "requests_failed": 1, own: 1}
         for counter, n in counters.items():
             model.counters[counter] = model.counters.get(counter, 0) + n
         model.seeds_done |= seeds_done
-        requests = [found(name, host, depth=depth, age=age, priority=priority) for name in names]
-        return Outcome(entry, verdict, found=requests, state=ops, counters=counters, seeds_done=seeds_done)
+        requests = [found(name, host, depth=depth, age=age, priority=priority, kwargs=words) for name in names]
+        return Outcome(entry, verdict, found=requests, state=ops, counters=counters, seeds_done=seeds_done, error=error)
 
     def accept(self, outcome: Outcome) -> None:
         entries = self.store.accept(outcome)
@@ -184,8 +214,8 @@ class SQLiteMachine(MemoryMachine):
         self.generation = 0
         super().__init__()
 
-    def open(self) -> Store:
-        return self.runner.run(Store(SQLiteFrontier(self.path, durable=False)).open())
+    def open(self, take_up: str = "") -> Store:
+        return self.runner.run(Store(SQLiteFrontier(self.path, durable=False, take_up=take_up)).open())
 
     @property
     def path(self) -> Path:
@@ -195,8 +225,8 @@ class SQLiteMachine(MemoryMachine):
         super().teardown()
         shutil.rmtree(self.directory)
 
-    @rule(clean=st.booleans())
-    def reopen(self, clean: bool) -> None:
+    @rule(clean=st.booleans(), take_up=st.sampled_from(["", "", "callbacks", "failed"]))
+    def reopen(self, clean: bool, take_up: str) -> None:
         """As the process ends, or dies: then the files are taken as they lie there."""
         old = self.store
         if not clean:
@@ -204,10 +234,12 @@ class SQLiteMachine(MemoryMachine):
             shutil.copytree(self.directory / str(self.generation - 1), self.path.parent)
         if clean:
             self.runner.run(old.frontier.close())
-            self.store = self.open()
+            self.store = self.open(take_up)
         else:
-            self.store = self.open()
+            self.store = self.open(take_up)
             self.runner.run(old.frontier.close())
+        taken = self.kept.take_up(take_up) if take_up else 0
+        assert self.store.frontier.taken_up == taken  # type: ignore[attr-defined]
         self.now = copy.deepcopy(self.kept)
         self.check_recovered()
 
@@ -216,11 +248,12 @@ class SQLiteMachine(MemoryMachine):
         assert (recovered.commit, recovered.log_end) == (model.number, model.log_end)
         assert (recovered.seeds_done, recovered.counters) == (model.seeds_done, model.counters)
         assert {key: decode_value(raw) for key, raw in recovered.state.items()} == model.state
+        assert recovered.cookies == model.cookies
         rows = {row.id: row for row in model.rows.values() if row.pending}
         assert (recovered.known, recovered.pending) == (len(model.rows), len(rows))
         plain: dict[tuple[str, tuple[int, int]], list[int]] = {}
         for id, row in sorted(rows.items()):
-            if not row.tries and row.age == id:
+            if not row.tries and not row.visit and row.age == id:
                 plain.setdefault((row.host, row.level), []).append(id)
         assert pending_of(recovered) == plain
         own = {entry.id: entry for entry in recovered.returned}
