@@ -40,6 +40,7 @@ from crawler.robots import Robots
 from crawler.runs.choose import Choice, Ended, Wanted, choose
 from crawler.runs.directory import RunDirectory, find, spider_directory
 from crawler.runs.identity import Identity, code_digest, hash_key, seeds_name, target_of
+from crawler.runs.inbox import Inbox
 from crawler.runs.lock import Lock
 from crawler.runs.run import Run
 from crawler.runs.skipped import SkippedList
@@ -185,6 +186,7 @@ class Assembly:
             onion=wrap(fetcher, [retry, *spider.middlewares]), retry=retry, chain=Chain(spider.pipelines),
             linker=Linker(fingerprinter, scope, self._frontier.mark, settings),
             committer=self._committer, counts=self.counts, emit=self.emit, slots=self._slots, seeds=self._urls,
+            inbox=Inbox(self.directory),
         )  # fmt: skip
         self._recording.begin(self._recovered, self.counts, self._outputs, fetcher.cookies, robots, scheduler)
         if self._choice is not None and self._choice.resumed:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from crawler.callbacks import where_of
 from crawler.contracts import Entry, Fetch, Fetcher, Frontier, Outcome, Recovered, StateOp
@@ -23,11 +23,13 @@ from crawler.inner import InnerFetches
 from crawler.middleware.retry import RetryMiddleware, retry_after
 from crawler.no_gc import no_gc
 from crawler.notices import Notices
+from crawler.orders import Orders
 from crawler.page import Page
 from crawler.response import Response
 from crawler.seeds import Seeds
 from crawler.settings_values import statuses
 from crawler.spider import Spider, current_work
+from crawler.stopping import Stop
 
 if TYPE_CHECKING:
     from crawler.commit import Committer
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from crawler.pipelines import Chain
     from crawler.request import Request
     from crawler.robots import Robots
+    from crawler.runs.inbox import Inbox
     from crawler.scheduler import Mode, Scheduler
     from crawler.settings import Settings
     from crawler.slots import Slots
@@ -64,6 +67,7 @@ class Engine:
         emit: Callable[[Event], None],
         slots: Slots,
         seeds: Iterable[str] | None,
+        inbox: Inbox,
     ) -> None:
         self.spider = spider
         self.settings = settings
@@ -82,6 +86,7 @@ class Engine:
         self.inner = InnerFetches(self)
         self.hooks = Hooks(self)
         self.seeds = Seeds(self, seeds)
+        self.orders = Orders(self, inbox)
         self.limits = Limits(settings, counts)
         self.notices = Notices(counts, emit, settings.block_warning)
         self.permits = asyncio.Semaphore(settings.concurrency)
@@ -98,13 +103,10 @@ class Engine:
         """The rule that leaves out a page stored under other rules (reason, detail)."""
         self.held: Callable[[], bool] = lambda: False
         """Whether someone downstream (a reader of `stream`) asks for a pause in handing out."""
-        self._pages: set[asyncio.Task[None]] = set()
+        self._pages: dict[asyncio.Task[None], Entry] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._open = 0
-        self._end: End | None = None
-        self._ended = asyncio.Event()
-        self._interrupted = 0.0
-        self._now = False
+        self._stop = Stop(settings.grace)
         self._leaving = False  # pages are cancelled by us from now on
         self._opened = False
         self._tasks: asyncio.TaskGroup | None = None
@@ -119,17 +121,19 @@ class Engine:
             committing = tasks.create_task(self._commit(), name="commit")
             handing_out = tasks.create_task(self._hand_out(), name="hand-out")
             try:
-                if await self._patiently(self.hooks.opened()):
+                if await self._stop.patiently(self.hooks.opened()):
                     self._opened = True  # a resumed run has pages to hand out: not before `opened` is through
                     self.wake.set()
+                    ordering = tasks.create_task(self.orders.run(), name="orders")
                     drawing = tasks.create_task(self.seeds.draw(recovered.seeds_done), name="seeds")
-                    await self._until_end()
-                    drawing.cancel()
-                    await asyncio.wait([drawing])
-                await self._until_end()
+                    await self._stop.known()
+                    for task in (drawing, ordering):
+                        task.cancel()
+                    await asyncio.wait([drawing, ordering])
+                await self._stop.known()
                 await self._drain()
-                end = await self._until_end()  # a signal may have given it another code meanwhile
-                await self._patiently(self.hooks.closed(end))
+                end = await self._stop.known()  # a signal may have given it another code meanwhile
+                await self._stop.patiently(self.hooks.closed(end))
                 if self.committer.error is None:
                     with contextlib.suppress(Exception):  # kept in committer.error, judged below
                         await self.committer.flush()
@@ -162,36 +166,15 @@ class Engine:
         except Exception as error:
             self.stop(End.failure(error))
 
-    async def _until_end(self) -> End:
-        await self._ended.wait()
-        assert self._end is not None
-        return self._end
-
     async def _drain(self) -> None:
         """Pages in flight are finished; after a signal within `grace`. The rest stays pending."""
-        while self._pages and not self._out_of_patience():
+        while self._pages and not self._stop.impatient:
             await asyncio.wait(self._pages, timeout=0.1)
         self._leaving = True
         while self._pages:
             for page in self._pages:
                 page.cancel()
             await asyncio.wait(self._pages, timeout=1)
-
-    async def _patiently(self, hook: Coroutine[Any, Any, bool]) -> bool:
-        """Awaits a hook of the spider's; after a signal only within `grace`. False: it failed or was left."""
-        task = asyncio.ensure_future(hook)
-        while not task.done():
-            await asyncio.wait([task], timeout=0.1)
-            if self._out_of_patience() and (self._interrupted or self._now):
-                task.cancel()
-                await asyncio.wait([task])
-        return not task.cancelled() and task.result()
-
-    def _out_of_patience(self) -> bool:
-        """Whether nothing is waited for any more: it failed, a second signal, or `grace` is over."""
-        if self._now or (self._end is not None and self._end.code == 1):
-            return True
-        return self._interrupted > 0 and time.monotonic() - self._interrupted > self.settings.grace
 
     # -- handing out
 
@@ -215,7 +198,7 @@ class Engine:
 
     def _mode(self) -> Mode:
         """What may be handed out: all, only what pages in flight are owed, or only their fetches."""
-        if not self._opened or self._end is not None or self.paused or self.held():
+        if not self._opened or self.orders.starting or self._stop.end is not None or self.paused or self.held():
             return "fetches"
         if self._open >= self.settings.open_pages or self.committer.full:
             return "fetches"
@@ -230,12 +213,12 @@ class Engine:
         return max(nearest, 0.0)
 
     def _look_for_end(self) -> None:
-        if self._end is not None:
+        if self._stop.end is not None:
             return
         reached = self.limits.reached()
         if reached is not None:
             self.stop(reached)
-        elif not self._pages and not len(self.inner) and not self.paused:
+        elif not self._pages and not len(self.inner) and not self.paused and not self.orders.busy:
             if self.limits.pages_full(0) and not self.scheduler.owed:
                 self.stop(self.limits.at_max_pages())
             elif self.seeds.done and self.robots.idle and self.scheduler.pending == 0:
@@ -261,8 +244,8 @@ class Engine:
         else:
             self._open += 1
             task = self._tasks.create_task(self._page(entry, skip))
-            self._pages.add(task)
-            task.add_done_callback(self._pages.discard)
+            self._pages[task] = entry
+            task.add_done_callback(self._pages.pop)
 
     def _beside(self, task: asyncio.Task[None]) -> None:
         self._aside.add(task)
@@ -375,22 +358,16 @@ class Engine:
 
     def stop(self, end: End) -> None:
         """Nothing is handed out any more; a later call with a graver end replaces the first."""
-        if self._end is None:
-            self._end = end
-            if end.reason != "complete":
-                self.emit(Stopping(end.reason))
-        elif self._end.code != 1 and (end.code == 1 or (end.interrupted and self._pages)):
-            self._end = end
-        if end.interrupted and not self._interrupted:
-            self._interrupted = time.monotonic()
-        self._ended.set()
+        if self._stop.because(end, in_flight=bool(self._pages)) and end.reason != "complete":
+            self.emit(Stopping(end.reason))
         self.wake.set()
         if end.code == 1:
             self.inner.cancel("the crawl has failed")
 
     def stop_now(self) -> None:
         """A second signal: pages in flight are left; they stay pending."""
-        self._now = self._leaving = True
+        self._stop.now()
+        self._leaving = True
         self.inner.cancel("the crawl was interrupted")
         for page in self._pages:
             page.cancel()
@@ -403,12 +380,16 @@ class Engine:
     @property
     def stopping(self) -> bool:
         """Whether nothing new is handed out any more."""
-        return self._end is not None
+        return self._stop.end is not None
 
     @property
     def in_flight(self) -> int:
         """Pages whose callback is not finished."""
         return self._open
+
+    def pages_in_flight(self) -> set[int]:
+        """The ids of the pages that are worked on."""
+        return {entry.id for entry in self._pages.values()}
 
     # -- small services of a page
 

@@ -50,6 +50,7 @@ class Linker:
         depth = parent.request._depth + 1 if parent is not None else 0
         url = parent.request._url if parent is not None else ""
         duplicates = 0
+        here: dict[bytes, int] = {}  # new ones of this page, which the store does not know yet
         for ordinal, request in requests:
             if request._depth != depth:
                 request = request._copy()
@@ -57,9 +58,11 @@ class Linker:
             if request._options.unique:
                 key = fingerprint(request)
                 mark = marked(key)
+                if mark < 0 and key in here:
+                    mark = here[key]
                 if mark >= 0:
                     duplicates += 1
-                    if mark and mark != mark_of(request._callback, request._kwargs):
+                    if mark and mark != _mark_of(request):
                         self._differs(key, request, url, outcome)
                     continue
             else:
@@ -72,6 +75,7 @@ class Linker:
                 continue
             if "#" in request._url:
                 request = self._as_one_page(request)
+            here[key] = _mark_of(request)
             found.append(Found(key, scheduling_host(request._url), request))
         if duplicates:
             outcome.counters["duplicates"] = outcome.counters.get("duplicates", 0) + duplicates
@@ -89,7 +93,7 @@ class Linker:
             mark = self._mark(key)
             if mark >= 0:
                 outcome.counters["duplicates"] = outcome.counters.get("duplicates", 0) + 1
-                if mark and mark != mark_of(request._callback, request._kwargs):
+                if mark and mark != _mark_of(request):
                     self._differs(key, request, page.request._url, outcome)
                 return None
         else:
@@ -126,3 +130,10 @@ class Linker:
         request = page.request
         urls = [request._url, *(hop.url for hop in request._options.history)]
         return {self._fingerprint.of(make(url, "", {}, request._options, 0)) for url in urls}
+
+
+def _mark_of(request: Request) -> int:
+    try:
+        return mark_of(request._callback, request._kwargs)
+    except TypeError:  # an argument that cannot be stored: the store refuses the request, if it is new
+        return 0

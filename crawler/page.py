@@ -234,7 +234,7 @@ class Page:
         self.counters[f"status/{response.status}"] = 1
         url = self.entry.request.url
         self.engine.emit(PageDone(url, self.entry.host, response.status, response.elapsed, 0, 0, 1, "redirected"))
-        return self._outcome("redirected", status=response.status)
+        return self._outcome("redirected", status=response.status, message=self.hop.url)  # for `explain`
 
     async def _again(self, retry: Retry) -> Outcome:
         """A try is used up: back with a time, or failed."""

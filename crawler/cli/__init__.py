@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from crawler import __version__
-from crawler.cli import demo, export, listing, new, run, settings
+from crawler.cli import demo, explain, export, frontier, listing, new, run, runs, settings
 from crawler.errors import CrawlerError
 
 __all__ = ["main"]
@@ -30,7 +30,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.command(name="run", epilog=run.EXAMPLE)(run.run)
+app.add_typer(runs.app, name="runs")
+app.command(name="explain", epilog=explain.EXAMPLE)(explain.explain)
 app.command(name="export", epilog=export.EXAMPLE)(export.export)
+app.add_typer(frontier.app, name="frontier")
 app.command(name="list", epilog=listing.EXAMPLE)(listing.list_spiders)
 app.add_typer(new.app, name="new")
 app.command(name="settings", epilog=settings.EXAMPLE)(settings.settings)

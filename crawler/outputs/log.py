@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,16 +173,20 @@ class ItemLog:
 
     def _check_untouched(self) -> None:
         now = os.fstat(self._fd)
-        if now.st_nlink == 0:
-            raise StateError(f"{self.path} was removed while the crawl was writing it")
+        try:
+            if not os.path.samestat(now, self.path.stat()):  # outputs read by the path
+                raise StateError(f"{self.path} was replaced while the crawl was writing it")
+        except FileNotFoundError:
+            raise StateError(f"{self.path} was removed while the crawl was writing it") from None
         if now.st_size != self.end:
             raise StateError(
                 f"{self.path} was changed while the crawl was writing it ({now.st_size} bytes, not {self.end})"
             )
 
 
-def read_frames(path: Path, start: int, end: int) -> Iterator[Frame]:
-    """The frames between two positions; `start` is 0 or the end of a frame.
+def read_frames(path: Path, start: int, end: int, *, holding: Collection[bytes] = ()) -> Iterator[Frame]:
+    """The frames between two positions; `start` is 0 or the end of a frame. With `holding` only those that
+    have one of these byte strings in them; the others are neither decoded nor checked.
 
     Up to the committed end it may be read while it is written. Raises StateError where the bytes are
     not what was committed, DiskError where they cannot be read.
@@ -205,6 +209,9 @@ def read_frames(path: Path, start: int, end: int) -> Iterator[Frame]:
                 payload = file.read(length)
                 if len(payload) < length:
                     raise _changed(path, position, "it ends too early")
+                if holding and not any(part in payload for part in holding):
+                    position = after
+                    continue
                 if zlib.crc32(payload, zlib.crc32(header[8:])) != crc:
                     raise _changed(path, position, "a checksum does not match")
                 content = _decode(payload)

@@ -255,23 +255,25 @@ async def inside(self, response):
 
 
 async def test_a_known_page_with_other_words(site: Site, write: WriteSpider, fast: dict[str, Any]) -> None:
-    site.pages |= {"/": page("/a", "/b"), "/a": page("/b"), "/b": page()}
+    site.pages |= {"/": page("/a", "/b"), "/a": page("/b"), "/b": page(), "/c": page()}
     spider = write(
         """
 async def parse(self, response):
     yield response.follow_all("a", partial(self.book, shelf="one"))
+    yield response.follow("/c", partial(self.book, shelf="one"))
+    yield response.follow("/c#again", partial(self.book, shelf="three"))
 async def book(self, response, shelf):
     yield {"url": response.url}
     yield response.follow_all("a", partial(self.book, shelf="two"))
 """
     )
     done = await run(spider, settings=fast)
-    assert paths_of(done) == ["/a", "/b"]
-    assert done.stats.counters["duplicates"] == 1
-    assert done.stats.counters["duplicates_with_arguments"] == 1
-    (line,) = (done.path / "skipped.jsonl").read_text().splitlines()
-    listed = json.loads(line)
-    assert (listed["url"], listed["reason"], listed["parent"]) == (
-        f"{site.url}/b", "duplicate with arguments", f"{site.url}/a",
-    )  # fmt: skip
-    assert "book(shelf='two')" in listed["detail"]
+    assert paths_of(done) == ["/a", "/b", "/c"]
+    assert done.stats.counters["duplicates"] == 2, "/c twice on one page, and /b on another"
+    assert done.stats.counters["duplicates_with_arguments"] == 2
+    listed = [json.loads(line) for line in (done.path / "skipped.jsonl").read_text().splitlines()]
+    assert {(line["reason"], line["url"], line["parent"]) for line in listed} == {
+        ("duplicate with arguments", f"{site.url}/c#again", f"{site.url}/"),
+        ("duplicate with arguments", f"{site.url}/b", f"{site.url}/a"),
+    }
+    assert {line["detail"].split(";")[0] for line in listed} == {"for book(shelf='two')", "for book(shelf='three')"}
