@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from crawler.contracts import Entry, Frontier, Group, Outcome
+from crawler.uncancelled import uncancelled
 
 if TYPE_CHECKING:
     from crawler.contracts import ItemRecord
@@ -146,7 +147,7 @@ class Committer:
         records = [(o.entry.key if o.entry is not None else b"", item) for o in outcomes for item in o.items]
         loop = asyncio.get_running_loop()
         writing = loop.run_in_executor(self._thread, self._append, group.number, records)
-        group.log_end = await _to_its_end(writing)
+        group.log_end = await uncancelled(writing)
         self._prepare(group)
         arrived = await self._frontier.commit(group)
         self._durable += len(outcomes)
@@ -165,12 +166,3 @@ class Committer:
 
     def _append(self, number: int, records: list[tuple[bytes, ItemRecord]]) -> int:
         return self._log.append(number, records) if records else self._log.end
-
-
-async def _to_its_end(writing: asyncio.Future[int]) -> int:
-    """A cancelled await does not stop its thread: wait for the write before the file is touched again."""
-    try:
-        return await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await asyncio.wait([writing])
-        raise

@@ -12,8 +12,8 @@ import typer
 from crawler.cli.word_or_command import WordOrCommand
 
 if TYPE_CHECKING:
-    from crawler.amend import Given
     from crawler.frontier.inspect import Contents
+    from crawler.orders.amend import Given
     from crawler.runs import RunDirectory
     from crawler.runs.inbox import Command
 
@@ -234,8 +234,8 @@ def _urls(lines: Iterable[str], refused: _Refused) -> Iterator[str]:
 def _give(run: RunDirectory, commands: Iterable[Command]) -> Given:
     import asyncio
 
-    from crawler.amend import amend
     from crawler.errors import UsageError
+    from crawler.orders.amend import amend
 
     given = asyncio.run(amend(run, commands, lambda text: typer.echo(f"warning: {text}", err=True)))
     if given.answer.error:

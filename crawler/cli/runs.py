@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+
+from crawler.cli.word_or_command import WordOrCommand
 
 if TYPE_CHECKING:
     from crawler.runs.history import RunInfo
@@ -20,28 +21,8 @@ EXAMPLE = "Example: crawler runs books"
 PRUNE_EXAMPLE = "Example: crawler runs prune --keep 10 --older-than 30d --dry-run"
 
 
-class _ListOrCommand(TyperGroup):
-    """`crawler runs [SPIDER]` beside `crawler runs prune`: the first word is a command if there is one of that name.
-
-    A spider that is called `prune` is listed by `crawler runs -- prune`.
-    """
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] in self.commands:
-            args = ["", *args]  # no SPIDER before it
-        else:
-            ctx.allow_interspersed_args = True  # `crawler runs books --json`
-        return super().parse_args(ctx, args)
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        params: list[Any] = super().get_params(ctx)
-        if ctx.command is self:
-            return params
-        return [param for param in params if param.param_type_name != "argument"]  # "crawler runs prune", in usage
-
-
 app = typer.Typer(
-    cls=_ListOrCommand,
+    cls=WordOrCommand,
     epilog=EXAMPLE,
     invoke_without_command=True,
     subcommand_metavar="| prune ...",

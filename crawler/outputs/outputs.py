@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from crawler.contracts import Sink
 from crawler.errors import CrawlerError, StateError
@@ -19,6 +19,7 @@ from crawler.outputs.jsonlines import JSONLines
 from crawler.outputs.projection import MakeSink, Projection
 from crawler.outputs.sinks import Header, check_target, file_sink
 from crawler.outputs.stdout import StdoutSink
+from crawler.uncancelled import uncancelled
 
 if TYPE_CHECKING:
     from crawler.settings import Settings
@@ -81,7 +82,7 @@ class Outputs:
         Raises AlreadyRunning (another run writes a file), SettingsError, DiskError, OutputError.
         """
         self._end = log_end
-        await _to_its_end(self._open_all())
+        await uncancelled(self._open_all())
 
     def notify(self, log_end: int) -> None:
         """A commit is durable: the log may be read up to here."""
@@ -103,7 +104,7 @@ class Outputs:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             self.stop()
-            await _to_its_end(asyncio.wait(tasks))
+            await uncancelled(asyncio.wait(tasks))
         for error in [task.exception() for task in tasks]:
             if error is not None:
                 raise error
@@ -124,19 +125,19 @@ class Outputs:
         """Brings all outputs to the log's end, durable. Raises the worst of what went wrong with any."""
         self._end = log_end
         self._stopping = True
-        await _to_its_end(self._all(lambda projection: projection.finish(log_end)), self.give_up)
+        await uncancelled(self._all(lambda projection: projection.finish(log_end)), self.give_up)
         self._raise()
 
     async def publish(self) -> None:
         """Puts every file in its place. Raises like `finish`; those that could be published are."""
-        await _to_its_end(self._all(Projection.publish))
+        await uncancelled(self._all(Projection.publish))
         self._raise()
 
     async def close(self) -> None:
         """Gives everything back; files that were not published stay as FILE.partial."""
         self.stop()
         self.give_up()
-        await _to_its_end(self._close_all())
+        await uncancelled(self._close_all())
 
     def cursors(self) -> dict[str, bytes]:
         """What may be recorded now, by output name: a file's absolute path, or another name of ours."""
@@ -264,26 +265,3 @@ async def _wait(wake: asyncio.Event, seconds: float | None) -> None:
             await wake.wait()
     except TimeoutError:
         return
-
-
-async def _to_its_end(work: Coroutine[Any, Any, T], hurry: Callable[[], None] | None = None) -> T:
-    """Awaits work that must not be cut short: a cancelled await would not stop its thread.
-
-    `hurry` is called when somebody wants it cut short.
-    """
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-            if hurry is not None:
-                hurry()
-        except BaseException:
-            break
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # looked at: the cancellation is what is told
-        raise cancelled
-    return task.result()

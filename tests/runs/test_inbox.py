@@ -14,10 +14,10 @@ import pytest
 from small_site import Site, page
 
 from crawler import Request, Spider
-from crawler.amend import Given, amend
 from crawler.commit import Committer
 from crawler.errors import AlreadyRunning, DiskError, StateError, UsageError
 from crawler.frontier.inspect import contents, urls
+from crawler.orders.amend import Given, amend
 from crawler.runner import Crawl
 from crawler.runs import RunDirectory, find
 from crawler.runs.inbox import MAX_URLS, Add, Answer, Drop, Inbox, Unreadable, parts
@@ -106,8 +106,8 @@ def skipped(run: RunDirectory) -> list[dict[str, str]]:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crawler.orders._POLL", 0.05)
-    monkeypatch.setattr("crawler.amend._LOOK", 0.01)
+    monkeypatch.setattr("crawler.orders.live._POLL", 0.05)
+    monkeypatch.setattr("crawler.orders.amend._LOOK", 0.01)
 
 
 @pytest.fixture
@@ -362,7 +362,7 @@ async def test_a_crawl_that_ends_before_it_answers_leaves_the_rest_to_who_asked(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is stopped while commands lie in its inbox: they are carried out where it left the run."""
-    monkeypatch.setattr("crawler.orders._POLL", 60)
+    monkeypatch.setattr("crawler.orders.live._POLL", 60)
     base = live.site.url
     crawl = live.crawl(grace=0.1)
     async with crawl:
@@ -383,7 +383,7 @@ async def test_a_crawl_that_ends_before_it_answers_leaves_the_rest_to_who_asked(
 async def test_who_gets_no_answer_is_told_that_the_command_lies_there(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crawler.orders._POLL", 60)
+    monkeypatch.setattr("crawler.orders.live._POLL", 60)
     async with live as crawl:
         given = await give(crawl.run, Add([f"{live.site.url}/new"]), patience=0.2)
         assert (given.left, len(Inbox(crawl.run).waiting())) == (1, 1)
@@ -392,7 +392,7 @@ async def test_who_gets_no_answer_is_told_that_the_command_lies_there(
 async def test_another_run_of_the_same_spider_and_arguments_is_not_taken_for_this_one(
     live: Live, rest: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crawler.amend._STARTING", 0.1)
+    monkeypatch.setattr("crawler.orders.amend._STARTING", 0.1)
     live.settings["resume"] = "never"
     async with live as crawl:
         assert crawl.run.path != rest.path

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from crawler.at_rest import AtRest
 from crawler.errors import AlreadyRunning, UsageError
+from crawler.orders.at_rest import AtRest
 from crawler.runs.inbox import Answer, Command, Inbox
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-from crawler.carry_out import carry_out, in_thread_to_its_end
 from crawler.contracts import Entry, Outcome, Skip
 from crawler.errors import StateError
 from crawler.events import PageSkipped
+from crawler.orders.carry_out import carry_out, in_thread_to_its_end
 from crawler.runs.inbox import Answer, Inbox, Unreadable
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crawler.carry_out import carry_out
 from crawler.contracts import Entry, Group, Outcome, Recovered, Skip
 from crawler.errors import CrawlerError, StateError, UsageError
 from crawler.frontier import SQLiteFrontier
 from crawler.frontier.fingerprint import VERSION, Fingerprinter
 from crawler.linking import Linker
 from crawler.loading import load
+from crawler.orders.carry_out import carry_out
 from crawler.runs.choose import Ended, stored
 from crawler.runs.identity import hash_key
 from crawler.runs.inbox import Answer, Command, Inbox, Unreadable

@@ -18,6 +18,7 @@ from crawler.frontier.inspect import pattern, pending_ids
 from crawler.request import PLAIN, Request, make, make_options
 from crawler.runs.inbox import Add, Answer, Command, Drop
 from crawler.spider import Spider
+from crawler.uncancelled import uncancelled
 from crawler.urls import absolute
 
 if TYPE_CHECKING:
@@ -164,12 +165,7 @@ def _dropped(entry: Entry, pattern: str, target: Target) -> Outcome:
 
 async def in_thread_to_its_end(call: Callable[..., T], *args: Any) -> T:
     """A blocking call in a thread. A cancelled wait waits for it all the same: a thread cannot be stopped."""
-    running = asyncio.ensure_future(asyncio.to_thread(call, *args))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
+    return await uncancelled(asyncio.to_thread(call, *args))
 
 
 def _check_callback(spider: type[Spider], name: str) -> None:
