@@ -31,6 +31,7 @@ bench: $(VENV)/.test  ## every benchmark, in full
 
 bench-quick: $(VENV)/.test  ## those that need no server and little time
 	$(BIN)/python benchmarks/links.py
+	$(BIN)/python benchmarks/frontier.py --quick
 
 check: $(VENV)/.dev  ## lint, form, types
 	$(BIN)/ruff check .

@@ -146,7 +146,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     output: Annotated[
         list[str],
         Meta(
-            description="Files for the items, form by ending: .jsonl .json .csv (and .gz of each), .sqlite; -: standard output."
+            description='Files for the items, by ending: .jsonl .json .csv, .gz of each, .sqlite; "-": standard output.'
         ),
     ] = []
     append: Annotated[bool, Meta(description="Add to the output files instead of replacing them.")] = False

@@ -19,7 +19,7 @@ def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run: its id, spider/id, its path, or last.")],
     output: Annotated[
         list[str],
-        typer.Option("-o", "--output", metavar="FILE", help="Items: .jsonl .json .csv, .gz of each; -: stdout."),
+        typer.Option("-o", "--output", metavar="FILE", help="Items: .jsonl .json .csv (.gz), .sqlite; -: stdout."),
     ],
     append: Annotated[bool, typer.Option("--append", help="Add to the output files.")] = False,
     given: Annotated[

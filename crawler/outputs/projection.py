@@ -46,10 +46,16 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """With `--append`: what FILE was when the run began."""
 
 
+class _Batch(NamedTuple):
+    items: list[dict[str, Any]]
+    kinds: list[tuple[str, tuple[str, ...]]]
+    """Of each item: its type's name and declared fields."""
+
+
 class _Chunk(NamedTuple):
     end: int
     types: list[tuple[str, tuple[str, ...]]]
-    batches: list[list[dict[str, Any]]]
+    batches: list[_Batch]
 
 
 class Projection:
@@ -131,8 +137,9 @@ class Projection:
                 if self._describe is not None and kind not in self._described:
                     self._describe(*kind)
                     self._described.add(kind)
+            write_typed = getattr(sink, "write_typed", None)
             for batch in chunk.batches:
-                await sink.write(batch)
+                await (sink.write(batch.items) if write_typed is None else write_typed(batch.items, batch.kinds))
         self.position = chunk.end if chunk.end > self.position else log_end  # a log without items is its head alone
 
     async def catch_up(self, log_end: int) -> None:
@@ -192,15 +199,16 @@ class Projection:
 
     def _read(self, log_end: int) -> _Chunk:
         types: dict[tuple[str, tuple[str, ...]], None] = {}
-        batches: list[list[dict[str, Any]]] = []
+        batches: list[_Batch] = []
         end, room = self.position, 0
         for frame in read_frames(self._log, self.position, log_end):
             types.update(dict.fromkeys(frame.types))
             for record in frame.records:
                 if room <= 0:
-                    batches.append([])
+                    batches.append(_Batch([], []))
                     room = _BATCH_BYTES
-                batches[-1].append(decode_item(record.raw))
+                batches[-1].items.append(decode_item(record.raw))
+                batches[-1].kinds.append(frame.types[record.type])
                 room -= len(record.raw)
             end = frame.end
             if end - self.position >= _READ_BYTES:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,16 @@ class Killer:
 
         FileSink._put = put  # type: ignore[method-assign]
 
+    def at_statements(self) -> None:
+        real = sqlite3.connect
+
+        def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            connection = real(*args, **kwargs)
+            connection.set_trace_callback(self.step)
+            return connection
+
+        sqlite3.connect = connect
+
 
 async def live(directory: Path, targets: list[str], settings: Settings) -> None:
     """One process of the run, from start to its end."""
@@ -117,6 +128,7 @@ def one_life(directory: Path, targets: list[str], settings: Settings, kill_at: i
         killer.around(Path, "replace")
         killer.around(destination, "append_whole")
         killer.tear_writes()
+        killer.at_statements()
         code = 1
         with contextlib.suppress(BaseException):
             try:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import crawler
 
-NAMES = ["x.json", "x.csv", "x.jsonl.gz"]
+NAMES = ["x.json", "x.csv", "x.jsonl.gz", "x.sqlite"]
+NOT_APPENDED = {"x.json", "x.sqlite"}
 
 
 def read(path: Path) -> list[int]:
+    if path.suffix == ".sqlite":
+        with closing(sqlite3.connect(path)) as connection:
+            return [n for (n,) in connection.execute("SELECT n FROM items ORDER BY rowid")]
     raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     if ".csv" in path.name:
         header, *rows = raw.split()
@@ -31,7 +37,7 @@ def read(path: Path) -> list[int]:
 def test_killed_at_every_step(tmp_path: Path, mode: str) -> None:
     before = tmp_path / "before"
     before.mkdir()
-    names = [name for name in NAMES if mode == "replace" or name != "x.json"]
+    names = [name for name in NAMES if mode == "replace" or name not in NOT_APPENDED]
     for name in names:
         raw = b"n\r\n-1\r\n" if ".csv" in name else b'{"n":-1}\n'
         (before / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
