@@ -35,12 +35,14 @@ from crawler.linking import Linker
 from crawler.middleware import RetryMiddleware, wrap
 from crawler.outputs import ItemLog, Outputs, check_target
 from crawler.pipelines import Chain
-from crawler.recording import Recording, carried_state, scope_settings
+from crawler.recording import Recording, carried_state, scope_settings, skipped_length
 from crawler.robots import Robots
 from crawler.runs.choose import Choice, Ended, Wanted, choose
 from crawler.runs.directory import RunDirectory, find, spider_directory
-from crawler.runs.identity import Identity, code_digest, hash_key, seeds_name, target_of
+from crawler.runs.filesystem import check_local
+from crawler.runs.identity import Identity, code_digest, hash_key, key_digest, seeds_name, target_of
 from crawler.runs.inbox import Inbox
+from crawler.runs.intact import check_intact
 from crawler.runs.lock import Lock
 from crawler.runs.run import Run
 from crawler.runs.skipped import SkippedList
@@ -122,16 +124,22 @@ class Assembly:
     async def _open(self, stack: AsyncExitStack) -> None:
         settings, spider = self.settings, self.spider
         rules = CanonicalRules.from_settings(settings)
+        if settings.frontier != "memory":
+            check_local(Path(settings.runs_dir), settings.durability)
         spider_dir = spider_directory(Path(settings.runs_dir), spider.name)
         identity = Identity(
             "", spider.name, self._args, 0.0, VERSION, rules.as_dict(), code_digest(type(spider)), self._seeds,
             target=target_of(type(spider)),
         )  # fmt: skip
         stack.enter_context(Lock(spider_dir / f"{identity.digest}.lock", f"spider {spider.name!r}"))
+        key = hash_key(spider_dir)
+        identity = msgspec.structs.replace(identity, key=key_digest(key))
         scope = scope_settings(settings, self._domains)
         self._choice = choice = choose(spider_dir, Wanted(identity, self._run, self._retry_failed, scope), settings)
         self._recording = Recording(identity.code, scope)
         self.directory = directory = choice.directory
+        if choice.resumed and choice.publish_only is None:
+            check_intact(directory, key, settings.durability)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         stack.callback(self._thread.shutdown)
         self._frontier = frontier = self._new_frontier(choice)
@@ -154,10 +162,10 @@ class Assembly:
         self._outputs = Outputs(directory.log, self._targets, settings, directory.path, cursors)
         await self._outputs.start(recovered.log_end)
         stack.push_async_callback(self._outputs.close)
-        self._skipped = stack.enter_context(SkippedList(directory.skipped))
+        self._skipped = stack.enter_context(SkippedList(directory.skipped, skipped_length(recovered.meta)))
         fetcher = await stack.enter_async_context(AiohttpFetcher(settings))
         fetcher.cookies.restore(recovered.cookies)
-        self._wire(fetcher, Fingerprinter(hash_key(spider_dir), rules))
+        self._wire(fetcher, Fingerprinter(key, rules))
 
     def _new_frontier(self, choice: Choice) -> Frontier:
         if self.settings.frontier == "memory":
@@ -178,16 +186,18 @@ class Assembly:
         scope = Scope(settings, self._domains)
         self._committer = Committer(
             self._frontier, self._log, self._thread, settings,
-            number=self._recovered.commit, prepare=self._recording.prepare, committed=self._committed,
+            number=self._recovered.commit, list_skips=self._skipped.append,
+            prepare=self._recording.prepare, committed=self._committed,
         )  # fmt: skip
         self.engine = Engine(
             spider, settings,
-            frontier=self._frontier, scheduler=scheduler, robots=robots, fetcher=fetcher,
+            frontier=self._frontier, scheduler=scheduler, robots=robots, fetcher=fetcher, cookies=fetcher.cookies,
             onion=wrap(fetcher, [retry, *spider.middlewares]), retry=retry, chain=Chain(spider.pipelines),
-            linker=Linker(fingerprinter, scope, self._frontier.mark, settings),
+            linker=Linker(fingerprinter, scope, self._frontier.mark, settings, self._skipped.differing),
             committer=self._committer, counts=self.counts, emit=self.emit, slots=self._slots, seeds=self._urls,
             inbox=Inbox(self.directory),
         )  # fmt: skip
+        self.engine.notices.skips = self._skipped.told
         self._recording.begin(self._recovered, self.counts, self._outputs, fetcher.cookies, robots, scheduler)
         if self._choice is not None and self._choice.resumed:
             self.engine.recheck = scope.refuses
@@ -223,10 +233,7 @@ class Assembly:
                 )
             else:
                 end = await self._settle(await self._crawl())
-            self._end, self._state = end, "ended" if end.final else "stopped"
-            stats = self.stats()
-            with contextlib.suppress(OSError):  # a full disk: the end has been said and committed already
-                write_whole(self.directory.stats, msgspec.json.format(msgspec.json.encode(stats_json(stats))) + b"\n")
+            stats = self._write_stats(end)
             self.emit(EndedEvent(end.reason, end.code, stats_json(stats)))
         finally:
             await self._stack.aclose()
@@ -292,10 +299,18 @@ class Assembly:
                 return replace(end, final=False)
             await self._note({"ended": record})
             await self._outputs.publish()
+            self._write_stats(end)  # before the run is over: no later start would mend it
             await self._note({"published": b"1"})
         except CrawlerError as error:
             return End.failure(error)
         return end
+
+    def _write_stats(self, end: End) -> Stats:
+        self._end, self._state = end, "ended" if end.final else "stopped"
+        stats = self.stats()
+        with contextlib.suppress(OSError):  # a full disk: the end has been said and committed already
+            write_whole(self.directory.stats, msgspec.json.format(msgspec.json.encode(stats_json(stats))) + b"\n")
+        return stats
 
     async def _note(self, meta: dict[str, bytes]) -> None:
         """A commit of named values alone, when the committer's task has ended."""
@@ -312,7 +327,6 @@ class Assembly:
         assert self.engine is not None
         self._outputs.notify(group.log_end)
         items = [item for outcome in group.outcomes for item in outcome.items]
-        self._skipped.add(skip for outcome in group.outcomes for skip in outcome.skips)
         pages = sum(1 for outcome in group.outcomes if outcome.entry is not None)
         self.emit(Committed(group.number, pages, items, seconds))
         if arrived:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from crawler.contracts import Entry, Frontier, Group, Outcome
+from crawler.contracts import Entry, Frontier, Group, Outcome, Skip
 from crawler.uncancelled import uncancelled
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = ["Committer"]
 class Committer:
     """Takes accepted outcomes in their order and commits them.
 
+    `list_skips(skips)` writes what was left out and returns the length of its file, in the commit thread;
     `prepare(group)` adds what goes with a group (cursors, hosts' waits); `committed(group, arrived,
     seconds)` is told when it is durable. After a failure nothing more is written: `error` says why, `flush`
     and `run` raise it.
@@ -43,6 +44,7 @@ class Committer:
         settings: Settings,
         *,
         number: int,
+        list_skips: Callable[[list[Skip]], int],
         prepare: Callable[[Group], None],
         committed: Callable[[Group, list[Entry], float], None],
     ) -> None:
@@ -54,6 +56,7 @@ class Committer:
         self._gap = settings.commit_seconds
         self.number = number
         """The number of the last group begun."""
+        self._list_skips = list_skips
         self._prepare = prepare
         self._committed = committed
         self._waiting: deque[Outcome] = deque()
@@ -144,9 +147,10 @@ class Committer:
         outcomes = self._next_group()
         self.number += 1
         group = Group(self.number, outcomes, 0)
+        skips = [skip for outcome in outcomes for skip in outcome.skips]
         records = [(o.entry.key if o.entry is not None else b"", item) for o in outcomes for item in o.items]
         loop = asyncio.get_running_loop()
-        writing = loop.run_in_executor(self._thread, self._append, group.number, records)
+        writing = loop.run_in_executor(self._thread, self._append, group, records, skips)
         group.log_end = await uncancelled(writing)
         self._prepare(group)
         arrived = await self._frontier.commit(group)
@@ -164,5 +168,7 @@ class Committer:
         self._bytes -= size
         return outcomes
 
-    def _append(self, number: int, records: list[tuple[bytes, ItemRecord]]) -> int:
-        return self._log.append(number, records) if records else self._log.end
+    def _append(self, group: Group, records: list[tuple[bytes, ItemRecord]], skips: list[Skip]) -> int:
+        if skips:
+            group.meta["skipped"] = str(self._list_skips(skips)).encode()
+        return self._log.append(group.number, records) if records else self._log.end

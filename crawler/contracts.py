@@ -173,6 +173,8 @@ class Outcome:
     skips: list[Skip] = field(default_factory=list)
     state: list[StateOp] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
+    cookies: dict[str, bytes] | None = None
+    """What its answers set, as `Cookies.records` gives it."""
     returned: Returned | None = None
     seeds_done: bool = False
     size: int = 0

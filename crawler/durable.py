@@ -13,13 +13,17 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    part.replace(path)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)  # half a file would only take room on a disk that has none
+        raise
     sync_directory(path.parent)
 
 

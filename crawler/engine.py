@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
 
 from crawler.callbacks import where_of
 from crawler.contracts import Entry, Fetch, Fetcher, Frontier, Outcome, Recovered, StateOp
 from crawler.ending import End, Limits
-from crawler.errors import FetchError, Retry
+from crawler.errors import FetchError, Retry, StateError
 from crawler.events import Event, HostParked, HostWaits, Stopping
 from crawler.hooks import Hooks
 from crawler.inner import InnerFetches
@@ -28,12 +28,13 @@ from crawler.page import Page
 from crawler.response import Response
 from crawler.seeds import Seeds
 from crawler.settings_values import statuses
-from crawler.spider import Spider, current_work
+from crawler.spider import Spider, Work, current_work
 from crawler.stopping import Stop
 
 if TYPE_CHECKING:
     from crawler.commit import Committer
     from crawler.counts import Counts
+    from crawler.fetch.cookies import Cookies
     from crawler.linking import Linker
     from crawler.pipelines import Chain
     from crawler.request import Request
@@ -58,6 +59,7 @@ class Engine:
         scheduler: Scheduler,
         robots: Robots,
         fetcher: Fetcher,
+        cookies: Cookies,
         onion: Fetch,
         retry: RetryMiddleware,
         chain: Chain,
@@ -75,6 +77,7 @@ class Engine:
         self.scheduler = scheduler
         self.robots = robots
         self.fetcher = fetcher
+        self.cookies = cookies
         self.retry = retry
         self.chain = chain
         self.linker = linker
@@ -119,13 +122,13 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             committing = tasks.create_task(self._commit(), name="commit")
-            handing_out = tasks.create_task(self._hand_out(), name="hand-out")
+            handing_out = tasks.create_task(self._guarded(self._hand_out()), name="hand-out")
             try:
                 if await self._stop.patiently(self.hooks.opened()):
                     self._opened = True  # a resumed run has pages to hand out: not before `opened` is through
                     self.wake.set()
-                    ordering = tasks.create_task(self.orders.run(), name="orders")
-                    drawing = tasks.create_task(self.seeds.draw(recovered.seeds_done), name="seeds")
+                    ordering = tasks.create_task(self._guarded(self.orders.run()), name="orders")
+                    drawing = tasks.create_task(self._guarded(self.seeds.draw(recovered.seeds_done)), name="seeds")
                     await self._stop.known()
                     for task in (drawing, ordering):
                         task.cancel()
@@ -164,6 +167,13 @@ class Engine:
         except asyncio.CancelledError:
             raise
         except Exception as error:
+            self.stop(End.failure(error))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """A store that has failed ends the crawl in one way, whoever meets it first: its commit, a page, a refill."""
+        try:
+            await work
+        except StateError as error:
             self.stop(End.failure(error))
 
     async def _drain(self) -> None:
@@ -279,6 +289,8 @@ class Engine:
                 self.accept(outcome)
             except (TypeError, ValueError) as error:  # what the page gave cannot be stored: nothing was changed
                 self.accept(page.unstorable(error))
+        except StateError as error:  # as in `_guarded`; the page stays pending
+            self.stop(End.failure(error))
         finally:
             self._open -= 1
             page.over = True
@@ -286,16 +298,21 @@ class Engine:
                 self.permits.release()
             self.wake.set()
 
-    async def ask(self, entry: Entry) -> Response:
-        """One attempt through the onion; the host's permit is held until its end."""
+    async def ask(self, entry: Entry, work: Work) -> Response:
+        """One attempt through the onion; the host's permit is held until its end. The cookies that the answer
+        sets are `work`'s, to be committed with it."""
         wait, failed = 0.0, True
         try:
             response = await self._onion(entry.request)
             failed = response.status >= 400
+            if "Set-Cookie" in response.headers:
+                self._note_cookies(response, work)
             if response.status in (429, 503):
                 wait = retry_after(response.headers) or 0.0
             return response
         except Retry as retry:
+            if retry.response is not None and "Set-Cookie" in retry.response.headers:
+                self._note_cookies(retry.response, work)
             if retry.response is not None and retry.response.status in (429, 503):
                 wait = retry_after(retry.response.headers) or 0.0
             raise
@@ -305,6 +322,10 @@ class Engine:
                 self._park(entry.host, wait, f"it asked to wait {wait:,.0f} s (Retry-After)")
             elif wait:
                 self.emit(HostWaits(entry.host, wait, "Retry-After"))
+
+    def _note_cookies(self, response: Response, work: Work) -> None:
+        request, headers = response.request, response.headers.getall("Set-Cookie")
+        work.cookies = (work.cookies or {}) | self.cookies.records(request._options.session, request.yarl, headers)
 
     def _park(self, host: str, wait: float, reason: str) -> None:
         until = time.time() + wait

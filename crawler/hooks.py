@@ -27,6 +27,7 @@ class HookWork:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.counters: dict[str, int] = {}
+        self.cookies: dict[str, bytes] | None = None
         self.state: list[StateOp] = []
         self.own: dict[str, Any] = {}
 
@@ -43,9 +44,9 @@ class HookWork:
 
     def hand_over(self) -> None:
         """Writes and counters so far go with the next commit."""
-        if self.state or self.counters:
-            self.engine.accept(Outcome(None, "none", state=self.state, counters=self.counters))
-            self.counters, self.state, self.own = {}, [], {}
+        if self.state or self.counters or self.cookies:
+            self.engine.accept(Outcome(None, "none", state=self.state, counters=self.counters, cookies=self.cookies))
+            self.counters, self.cookies, self.state, self.own = {}, None, [], {}
 
 
 class Hooks:

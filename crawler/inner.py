@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crawler.engine import Engine
     from crawler.request import Request
     from crawler.response import Response
+    from crawler.spider import Work
 
 __all__ = ["InnerFetches"]
 
@@ -34,6 +35,7 @@ class InnerFetches:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._waiting: dict[Entry, asyncio.Future[Response]] = {}
+        self._askers: dict[Entry, Work] = {}
         self._running: dict[Entry, asyncio.Task[None]] = {}
         self._ages = itertools.count(-(1 << 62))  # before all pages, and no two alike
 
@@ -53,7 +55,7 @@ class InnerFetches:
                 engine.permits.release()
                 engine.wake.set()
         try:
-            return await self._answer(request, page)
+            return await self._answer(request, page, work)
         except FetchError as error:
             work.counters["fetches_failed"] = work.counters.get("fetches_failed", 0) + 1
             source = page.request.url if page is not None else "the spider"
@@ -80,10 +82,10 @@ class InnerFetches:
         else:
             work.permit = True
 
-    async def _answer(self, request: Request, page: Entry | None) -> Response:
+    async def _answer(self, request: Request, page: Entry | None, work: Work) -> Response:
         engine = self._engine
         while True:
-            response = await self._send(request)
+            response = await self._send(request, work)
             target = location_of(response, engine.settings)
             if target is None:
                 break
@@ -95,18 +97,19 @@ class InnerFetches:
             raise BadStatus(f"status {response.status}{reason}", response, seconds=response.elapsed)
         return response
 
-    async def _send(self, request: Request) -> Response:
+    async def _send(self, request: Request, work: Work) -> Response:
         if not request.url.startswith(("http://", "https://")):
             raise Skipped("scheme", request, f"{request.url.partition(':')[0]}: is not fetched")
         entry = Entry(0, b"", scheduling_host(request.url), request, next(self._ages))
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting[entry] = future
+        self._askers[entry] = work
         self._engine.scheduler.fetch(entry)
         self._engine.wake.set()
         try:
             return await future
         finally:
-            del self._waiting[entry]
+            del self._waiting[entry], self._askers[entry]
             task = self._running.pop(entry, None)
             if task is not None and future.cancelled():  # nobody waits for it: its permits go to others
                 task.cancel()
@@ -139,7 +142,7 @@ class InnerFetches:
             self._engine.scheduler.release(entry.host)
             return
         try:
-            response = await self._engine.ask(entry)
+            response = await self._engine.ask(entry, self._askers[entry])
         except Retry as retry:
             if future.done():
                 return

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from crawler.binding import mark_of
 from crawler.contracts import Entry, Found, Outcome, Skip
 from crawler.request import Request, make
+from crawler.runs.skipped import OTHER_ARGUMENTS
 from crawler.urls import scheduling_host
 
 if TYPE_CHECKING:
@@ -32,12 +33,17 @@ class Linker:
     """Turns yielded requests into `Outcome.found`; returns what was left out, with the rule."""
 
     def __init__(
-        self, fingerprinter: Fingerprinter, scope: Scope, mark: Callable[[bytes], int], settings: Settings
+        self,
+        fingerprinter: Fingerprinter,
+        scope: Scope,
+        mark: Callable[[bytes], int],
+        settings: Settings,
+        differing: set[bytes] | None = None,
     ) -> None:
         self._fingerprint = fingerprinter
         self._scope = scope
         self._mark = mark
-        self._told: set[bytes] = set()
+        self._told = differing if differing is not None else set()
         self._max_links = settings.max_links
         self._fragments = settings.canonical_fragment
 
@@ -115,7 +121,7 @@ class Linker:
         self._told.add(key)
         words = ", ".join(f"{name}={value!r:.60}" for name, value in request.kwargs.items())
         detail = f"for {request._callback or 'parse'}({words}); it was found before with other words"
-        outcome.skips.append(Skip(request._url, "duplicate with arguments", detail, parent, key))
+        outcome.skips.append(Skip(request._url, OTHER_ARGUMENTS, detail, parent, key))
 
     def _as_one_page(self, request: Request) -> Request:
         """Without a fragment that makes no other page: which link came first must not show in the items."""

@@ -23,7 +23,8 @@ class Notices:
         self._counts = counts
         self._emit = emit
         self._block_warning = block_warning
-        self._skips: set[bytes] = set()
+        self.skips: set[bytes] = set()
+        """The page keys of requests that were listed as left out."""
         self._attributes: set[str] = set()
 
     def warn(self, message: str, url: str = "") -> None:
@@ -33,9 +34,9 @@ class Notices:
 
     def first_skip(self, skip: Skip) -> bool:
         """Whether a left-out request is seen for the first time; beyond a bound nothing is."""
-        if skip.key in self._skips or len(self._skips) >= _SKIPS:
+        if skip.key in self.skips or len(self.skips) >= _SKIPS:
             return False
-        self._skips.add(skip.key)
+        self.skips.add(skip.key)
         return True
 
     def stepped(self, name: str, seconds: float) -> None:

@@ -40,6 +40,7 @@ class Page:
     """A page while it is worked on; what its callback sees as the current work (`spider.Work`)."""
 
     __slots__ = (
+        "cookies",
         "counters",
         "engine",
         "entry",
@@ -60,6 +61,7 @@ class Page:
         self.engine = engine
         self.entry = entry
         self.counters: dict[str, int] = {}
+        self.cookies: dict[str, bytes] | None = None
         self.state: list[StateOp] = []
         self.own: dict[str, Any] = {}
         self.items: list[ItemRecord] = []
@@ -121,7 +123,7 @@ class Page:
             self.engine.scheduler.release(self.entry.host)  # it is not sent: its host's permit goes to others
             return await self.skip(*refused) if refused is not None else await self._died()
         try:
-            response = await self.engine.ask(self.entry)
+            response = await self.engine.ask(self.entry, self)
             self.response = response
             target = self.engine.slots.during(self.entry.key, location_of, response, self.engine.settings)
             if target is not None:
@@ -353,8 +355,9 @@ class Page:
 
     def _outcome(self, verdict: Verdict, *, status: int = 0, error: str = "", message: str = "") -> Outcome:
         return Outcome(
-            self.entry, verdict, status, error, message, self.items, state=self.state, counters=self.counters
-        )
+            self.entry, verdict, status, error, message, self.items,
+            state=self.state, counters=self.counters, cookies=self.cookies,
+        )  # fmt: skip
 
 
 _ITEMS = "yield requests and items: dataclass, msgspec Struct, pydantic model, attrs class or dict"

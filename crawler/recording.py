@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crawler.contracts import StateOp
+from crawler.fetch.cookies import GONE
 from crawler.frontier.recovery import read_state
 from crawler.state import decode_value
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from crawler.scheduler import Scheduler
     from crawler.settings import Settings
 
-__all__ = ["Recording", "carried_state", "scope_settings"]
+__all__ = ["Recording", "carried_state", "scope_settings", "skipped_length"]
 
 
 class Recording:
@@ -48,10 +49,13 @@ class Recording:
         self._first = True
 
     def prepare(self, group: Group) -> None:
-        """Adds all that changed since the last group. Cookies are those of pages accepted before it or with it."""
+        """Adds all that changed since the last group, and the cookies that its pages brought."""
         group.meta.update({f"output/{name}": raw for name, raw in self._outputs.cursors().items()})
         group.hosts.update(self._scheduler.waits())
-        group.cookies.update(self._cookies.changed())
+        group.cookies.update(dict.fromkeys(self._cookies.expired(), GONE))
+        for outcome in group.outcomes:
+            if outcome.cookies:
+                group.cookies.update(outcome.cookies)
         group.robots.update(self._robots.answered())
         group.meta["time"] = f"{time.time():.3f}".encode()
         group.meta["seconds"] = f"{self._seconds + self._counts.seconds:.3f}".encode()
@@ -76,3 +80,10 @@ def scope_settings(settings: Settings, allowed_domains: Sequence[str]) -> dict[s
 def carried_state(frontier: Path) -> list[StateOp]:
     """The state that an earlier run ended with, as the writes that a new one begins with."""
     return [StateOp("set", key, decode_value(raw)) for key, raw in read_state(frontier).items()]
+
+
+def skipped_length(meta: Mapping[str, bytes]) -> int | None:
+    """The committed length of skipped.jsonl in bytes; None for a run of a version that did not record it."""
+    if "skipped" in meta:
+        return int(meta["skipped"])
+    return None if meta and "time" not in meta else 0

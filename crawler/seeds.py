@@ -95,8 +95,8 @@ class Seeds:
 
     def _hand_over(self, batch: list[tuple[int, Request]], *, done: bool = False) -> None:
         engine, work = self._engine, self._work
-        outcome = Outcome(None, "none", state=work.state, counters=work.counters, seeds_done=done)
-        work.state, work.own, work.counters = [], {}, {}
+        outcome = Outcome(None, "none", state=work.state, counters=work.counters, cookies=work.cookies, seeds_done=done)
+        work.state, work.own, work.counters, work.cookies = [], {}, {}, None
         for request, skip in engine.linker.link(None, batch, outcome):
             self._left_out += 1
             self._why = self._why or f"{skip.reason}: {skip.detail} ({request.url})"

@@ -45,6 +45,7 @@ class Work(Protocol):
     """What runs at the moment: a page's callback, `start`, `opened` or `closed`."""
 
     counters: dict[str, int]
+    cookies: dict[str, bytes] | None
     state: list[StateOp]
     own: dict[str, Any]
 

@@ -7,7 +7,8 @@ prefixes. What goes to which host and path until when, and how many are kept, is
 meets no cookie has no jar and pays one look into an empty dict a page.
 
 What was set is kept as it came (session, URL, header, time) and goes with the commit of the page that
-brought it, so that a login survives a kill: a later process reads the same headers again.
+brought it and not before, so that a login survives a kill and a page that is repeated sends what it sent
+the first time: a later process reads the same headers again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Cookies:
         self.domains = domains
         self._everywhere = dict(everywhere)
         self._jars: dict[str, CookieJar] = {}
-        self._changed: dict[str, bytes] = {}
+        self._expired: list[str] = []
 
     def quiet(self, session: str) -> bool:
         """Whether `header` has nothing to add to a request without cookies of its own."""
@@ -62,21 +63,25 @@ class Cookies:
 
     def store(self, session: str, url: URL, headers: Sequence[str]) -> None:
         """Keeps what the Set-Cookie headers of an answer from `url` say, as far as it may say it."""
-        kept = []
-        for header in headers:
-            morsel = _read(header, url)
-            if morsel is None:
-                continue
-            kept.append((morsel.key, morsel))
-            stored = _encode(_Stored(session, str(url), header, time.time())) if _seconds(morsel, 0.0) > 0 else GONE
-            self._changed[_key(session, url, morsel)] = stored
+        kept = [(morsel.key, morsel) for header in headers if (morsel := _read(header, url)) is not None]
         if kept:
             self._jar(session).update_cookies(kept, url)
 
-    def changed(self) -> dict[str, bytes]:
-        """What a commit records: the cookies set since the last call, by key; `GONE` for one deleted."""
-        changed, self._changed = self._changed, {}
-        return changed
+    def records(self, session: str, url: URL, headers: Sequence[str]) -> dict[str, bytes]:
+        """What the commit of the page with this answer records: its cookies by key; `GONE` for one deleted."""
+        found: dict[str, bytes] = {}
+        for header in headers:
+            morsel = _read(header, url)
+            if morsel is not None:
+                lives = _seconds(morsel, 0.0) > 0
+                stored = _encode(_Stored(session, str(url), header, time.time())) if lives else GONE
+                found[_key(session, url, morsel)] = stored
+        return found
+
+    def expired(self) -> list[str]:
+        """The keys of restored cookies whose time was over, once: what the next commit takes off."""
+        expired, self._expired = self._expired, []
+        return expired
 
     def restore(self, stored: Mapping[str, bytes]) -> None:
         """Takes up what earlier processes recorded, without what has expired since. Raises
@@ -88,7 +93,7 @@ class Cookies:
             morsel = _read(record.header, url)
             left = _seconds(morsel, now - record.time) if morsel is not None else 0.0
             if morsel is None or left <= 0:
-                self._changed[key] = GONE
+                self._expired.append(key)
                 continue
             if morsel["max-age"]:
                 morsel["max-age"] = str(int(left))

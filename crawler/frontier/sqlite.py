@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +35,11 @@ from crawler.no_gc import no_gc
 __all__ = ["Meta", "SQLiteFrontier", "read_meta"]
 
 _CALLBACKS = "callbacks"  # the named value: every method that a stored request ever named
+
+
+def _file(status: os.stat_result) -> tuple[int, int]:
+    """Which file it is, whatever its name."""
+    return status.st_dev, status.st_ino
 
 
 class SQLiteFrontier:
@@ -67,7 +73,8 @@ class SQLiteFrontier:
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="crawler-commit")
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
-        self._inode = (0, 0)
+        self._files: dict[Path, tuple[int, int]] = {}
+        self._size = 0
         self._ledger = Ledger()
         self._hosts = Hosts()
         self._young: dict[int, Entry] = {}
@@ -263,7 +270,8 @@ class SQLiteFrontier:
             connection.close()
             raise
         self._writer = connection
-        self._inode = self._file()
+        wal = self._path.with_name(self._path.name + "-wal")
+        self._files = {path: _file(path.stat()) for path in (self._path, wal) if path.exists()}
         return found
 
     def _write(self, group: Group, records: list[Record]) -> None:
@@ -271,8 +279,7 @@ class SQLiteFrontier:
         if self._failed is not None:  # an earlier group, while this one waited
             self._refuse()
         try:
-            if self._file() != self._inode:
-                raise DiskError(f"{self._path} was replaced by another file under us; nothing more is written")
+            self._check_files()
             write_group(self._writer, group, records, self._bodies, self._hosts)
         except (sqlite3.Error, OSError) as error:
             raise self._fail(DiskError(str(refusal(self._path, error)))) from error
@@ -292,9 +299,19 @@ class SQLiteFrontier:
                 self._writer.close()
             self._writer = None
 
-    def _file(self) -> tuple[int, int]:
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            raise DiskError(f"{self._path} was removed under us; nothing more is written") from None
-        return status.st_dev, status.st_ino
+    def _check_files(self) -> None:
+        """SQLite would write on into a file that nobody finds again, or over a hole. Raises DiskError."""
+        for path, file in self._files.items():
+            try:
+                status = path.stat()
+                what = "" if _file(status) == file else "replaced by another file"
+            except FileNotFoundError:
+                what = "removed"
+            if not what and path == self._path:
+                what = "cut short" if status.st_size < self._size else ""  # by itself it only grows
+                self._size = status.st_size
+            if what:
+                raise DiskError(
+                    f"{path} was {what} under us; nothing more is written. Put the right file back and run the same "
+                    "command again, or begin anew with --fresh"
+                )

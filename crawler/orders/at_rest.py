@@ -20,6 +20,7 @@ from crawler.frontier.fingerprint import VERSION, Fingerprinter
 from crawler.linking import Linker
 from crawler.loading import load
 from crawler.orders.carry_out import carry_out
+from crawler.recording import skipped_length
 from crawler.runs.choose import Ended, stored
 from crawler.runs.identity import hash_key
 from crawler.runs.inbox import Answer, Command, Inbox, Unreadable
@@ -53,7 +54,6 @@ class AtRest:
         self._warn = warn
         self._stack = AsyncExitStack()
         self._outcomes: list[Outcome] = []
-        self._listed: set[bytes] = set()
         self._recovered = Recovered()
         self._number = 0
 
@@ -69,7 +69,7 @@ class AtRest:
             self._recovered = await self._frontier.open()
             self._number = self._recovered.commit
             self._check_goes_on()
-            self._skipped = stack.enter_context(SkippedList(run.skipped))
+            self._skipped = stack.enter_context(SkippedList(run.skipped, skipped_length(self._recovered.meta)))
             await self._take_inbox()
         except BaseException:
             await stack.aclose()
@@ -167,14 +167,17 @@ class AtRest:
             return
         outcomes, self._outcomes = self._outcomes, []
         self._number += 1
-        await self._frontier.commit(Group(self._number, outcomes, self._recovered.log_end))
-        self._skipped.add(skip for outcome in outcomes for skip in outcome.skips)
+        group = Group(self._number, outcomes, self._recovered.log_end)
+        skips = [skip for outcome in outcomes for skip in outcome.skips]
+        if skips:
+            group.meta["skipped"] = str(self._skipped.append(skips)).encode()
+        await self._frontier.commit(group)
 
     def first_skip(self, skip: Skip) -> bool:
         """Whether it is to be listed: once, up to a bound."""
-        if skip.key in self._listed or len(self._listed) >= _LISTED:
+        if skip.key in self._skipped.told:
             return False
-        self._listed.add(skip.key)
+        self._skipped.told.add(skip.key)
         return True
 
     def bodies(self, ids: Sequence[int]) -> list[Entry]:

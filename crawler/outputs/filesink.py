@@ -200,6 +200,7 @@ class FileSink:
 
     async def _put(self, content: bytes) -> None:
         self._broken = True  # until all has gone well
+        _check_length(self._file.fileno(), self._path, self._offset)  # else zeros would fill what was cut off
         view = memoryview(content)
         while view:
             view = view[await self._file.write(view) :]
@@ -232,8 +233,13 @@ def _sync_untouched(fd: int, path: Path, size: int) -> None:
         raise DiskError(f"{path} was removed while it was written; run the same command again") from None
     if not os.path.samestat(own, there):
         raise DiskError(f"{path} was replaced by another file while it was written; run the same command again")
-    if own.st_size != size:
+    _check_length(fd, path, size)
+
+
+def _check_length(fd: int, path: Path, size: int) -> None:
+    there = os.fstat(fd).st_size
+    if there != size:
         raise DiskError(
-            f"{path} was changed by somebody else while it was written ({own.st_size} bytes, not {size}); "
+            f"{path} was changed by somebody else while it was written ({there} bytes, not {size}); "
             "run the same command again"
         )

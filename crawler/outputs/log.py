@@ -30,7 +30,7 @@ from crawler.durable import sync_directory
 from crawler.errors import StateError
 from crawler.outputs.failure import disk_error
 
-__all__ = ["Frame", "ItemLog", "Record", "read_frames"]
+__all__ = ["Frame", "ItemLog", "Record", "last_commit", "read_frames"]
 
 _VERSION = 1
 _MAGIC = b"\x89ITEMS\r\n"
@@ -174,13 +174,15 @@ class ItemLog:
     def _check_untouched(self) -> None:
         now = os.fstat(self._fd)
         try:
-            if not os.path.samestat(now, self.path.stat()):  # outputs read by the path
-                raise StateError(f"{self.path} was replaced while the crawl was writing it")
+            what = "" if os.path.samestat(now, self.path.stat()) else "replaced"  # outputs read by the path
         except FileNotFoundError:
-            raise StateError(f"{self.path} was removed while the crawl was writing it") from None
-        if now.st_size != self.end:
+            what = "removed"
+        if not what and now.st_size != self.end:
+            what = "changed"
+        if what:
             raise StateError(
-                f"{self.path} was changed while the crawl was writing it ({now.st_size} bytes, not {self.end})"
+                f"{self.path} was {what} while the crawl was writing it ({now.st_size} bytes, {self.end} written); "
+                "nothing more is. Put the right file back and run the same command again, or begin anew with --fresh"
             )
 
 
@@ -223,6 +225,34 @@ def read_frames(path: Path, start: int, end: int, *, holding: Collection[bytes] 
         raise disk_error(path, error, "read") from None
 
 
+def last_commit(path: Path, start: int) -> int:
+    """The highest commit number of the frames that are whole from `start` on; 0 for none. Decodes nothing.
+
+    Raises StateError for a file that is no item log, DiskError for one that cannot be read.
+    """
+    last, position = 0, max(start, len(_HEAD))
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size >= len(_HEAD):
+                _check_head(file.read(len(_HEAD)), path)
+            while position + _FRAME.size <= size:
+                header = os.pread(file.fileno(), _FRAME.size, position)
+                length, crc, commit = _FRAME.unpack(header)
+                position += _FRAME.size + length
+                if position > size:
+                    break
+                payload = os.pread(file.fileno(), length, position - length)
+                if zlib.crc32(payload, zlib.crc32(header[8:])) != crc:
+                    break  # torn by a power cut: what follows is none of ours
+                last = max(last, commit)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise disk_error(path, error, "read") from None
+    return last
+
+
 def _payloads(records: Sequence[tuple[bytes, ItemRecord]]) -> Iterator[bytes]:
     types: dict[tuple[str, tuple[str, ...]], int] = {}
     rows: list[tuple[bytes, int, int, bytes]] = []
@@ -247,7 +277,7 @@ def _write_all(fd: int, content: bytes, position: int) -> None:
 
 def _check_head(head: bytes, path: Path) -> None:
     if not head.startswith(_MAGIC) or len(head) < len(_HEAD):
-        raise StateError(f"{path} is no item log: move it away, or name another directory with --runs-dir")
+        raise StateError(f"{path} is no item log: put the right file back, or begin a new run with --fresh")
     (version,) = struct.unpack_from("<I", head, len(_MAGIC))
     if version > _VERSION:
         raise StateError(f"{path} was made by a newer version of crawler (format {version}): use that one")

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from crawler.errors import UsageError
-from crawler.runs.directory import RunDirectory, all_runs, new_id, newest
+from crawler.runs.directory import RunDirectory, all_runs, check_readable, new_id, newest
 from crawler.runs.identity import Identity
+from crawler.runs.intact import check_frontier_there
 
 if TYPE_CHECKING:
     from crawler.frontier.recovery import Meta
@@ -76,12 +77,17 @@ def stored(meta: Mapping[str, bytes], name: str, type: Any) -> Any:
 def choose(spider_dir: Path, wanted: Wanted, settings: Settings) -> Choice:
     """Decides, and makes the directory of a new run. The caller holds the lock of (spider, arguments).
 
-    Raises UsageError for a run that was asked for and cannot go on.
+    Raises UsageError for a run that was asked for and cannot go on, StateError where files of the last one are
+    missing or unreadable.
     """
     identity = wanted.identity
     if wanted.run is not None:
         return _named(wanted, wanted.run)
     last = newest(spider_dir, identity.digest)
+    if settings.frontier != "memory" and settings.resume != "never":
+        check_readable(spider_dir, last.identity.id if last is not None else "")
+        if last is not None:
+            check_frontier_there(last)
     if wanted.retry_failed:
         if last is None:
             raise UsageError(f"there is no run of {identity.spider} with these arguments whose failures could be tried")
@@ -89,9 +95,21 @@ def choose(spider_dir: Path, wanted: Wanted, settings: Settings) -> Choice:
     choice = _unfinished(wanted, settings, last) if last is not None and settings.frontier != "memory" else None
     if isinstance(choice, Choice):
         return choice
+    if (
+        last is not None
+        and settings.frontier != "memory"
+        and _never_began(last)
+        and _rules(last.identity) == _rules(identity)
+    ):
+        return Choice(last, False, before=_ended_well(spider_dir, identity.digest))
     fresh = _numbered(identity, new_id(spider_dir))
     before = _ended_well(spider_dir, identity.digest) if settings.frontier != "memory" else None
     return Choice(RunDirectory.create(spider_dir, fresh), False, choice or "", before=before)
+
+
+def _never_began(run: RunDirectory) -> bool:
+    """Whether its process was killed before it had made the run's store."""
+    return not (run.frontier.exists() or run.log.exists() or run.stats.exists())
 
 
 def _numbered(identity: Identity, id: str) -> Identity:

@@ -12,13 +12,22 @@ import msgspec
 
 from crawler.durable import sync_directory, write_whole
 from crawler.errors import DiskError, StateError, UsageError
-from crawler.runs.identity import Identity
+from crawler.runs.identity import SCHEMA, Identity
 
 __all__ = ["RunDirectory", "find", "newest"]
 
 
+class _Schema(msgspec.Struct, frozen=True):
+    schema: int = SCHEMA
+
+
 class RunDirectory:
-    """The files of one run. Paths are absolute."""
+    """The files of one run. Paths are absolute.
+
+    State (run.json, frontier, item log, slots) is its owner's alone, whatever the umask: it holds cookies and
+    arguments. What is made to be read (items.jsonl, skipped.jsonl, stats.json, crawl.log) follows the umask, so
+    the directory does too, but that nobody else may put files in it.
+    """
 
     def __init__(self, path: Path, identity: Identity) -> None:
         self.path = path
@@ -34,12 +43,16 @@ class RunDirectory:
     def create(cls, spider_dir: Path, identity: Identity) -> RunDirectory:
         """Makes the directory of a new run, durable. Raises DiskError."""
         path = spider_dir / identity.id
+        content = msgspec.json.format(msgspec.json.encode(identity, enc_hook=str), indent=2) + b"\n"
         try:
-            path.mkdir(parents=True)
-            write_whole(
-                path / "run.json", msgspec.json.format(msgspec.json.encode(identity, enc_hook=str), indent=2) + b"\n"
-            )
-            sync_directory(spider_dir)
+            path.mkdir(0o755, parents=True)
+            try:
+                write_whole(path / "run.json", content, mode=0o600)
+                sync_directory(spider_dir)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+                raise
         except OSError as error:
             raise _unusable(path, error) from None
         return cls(path, identity)
@@ -48,13 +61,16 @@ class RunDirectory:
     def read(cls, path: Path) -> RunDirectory:
         """The run in a directory. Raises StateError where it holds none, or one of a newer version."""
         try:
-            identity = msgspec.json.decode((path / "run.json").read_bytes(), type=Identity)
+            raw = (path / "run.json").read_bytes()
+            if msgspec.json.decode(raw, type=_Schema).schema > SCHEMA:  # first: the rest may have another form there
+                raise StateError(f"{path / 'run.json'} was made by a newer version of crawler: use that one")
+            identity = msgspec.json.decode(raw, type=Identity)
         except FileNotFoundError:
-            raise StateError(f"{path} is no run: it has no run.json") from None
+            raise StateError(
+                f"{path} has no run.json: put {path / 'run.json'} back, or move the directory away"
+            ) from None
         except (msgspec.DecodeError, OSError) as error:
             raise StateError(f"{path / 'run.json'} cannot be read ({error}): move {path} away to begin anew") from None
-        if identity.schema > 1:
-            raise StateError(f"{path} was made by a newer version of crawler: use that one")
         return cls(path.absolute(), identity)
 
 
@@ -62,7 +78,7 @@ def spider_directory(runs_dir: Path, spider: str) -> Path:
     """`runs/<spider>/`, made if needed. Raises DiskError."""
     path = (runs_dir / spider).absolute()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(path, error) from None
     return path
@@ -84,6 +100,17 @@ def all_runs(spider_dir: Path) -> Iterator[RunDirectory]:
                 continue  # on its way out: see prune.py
             with contextlib.suppress(StateError):
                 yield RunDirectory.read(path)
+
+
+def check_readable(spider_dir: Path, after: str) -> None:
+    """Looks at the runs whose id is higher than `after`: which of them would go on is in their run.json.
+
+    Raises StateError for the first that cannot be read; what a run left that was killed while it was made is passed.
+    """
+    for path in sorted(spider_dir.iterdir()):
+        begun = (path / "run.json").exists() or (path / "frontier.sqlite").exists()
+        if begun and path.name > after and not path.name.startswith("."):
+            RunDirectory.read(path)
 
 
 def newest(spider_dir: Path, digest: str) -> RunDirectory | None:

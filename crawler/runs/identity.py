@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -12,9 +13,13 @@ from typing import Any
 
 import msgspec
 
-from crawler.errors import StateError
+from crawler.errors import DiskError, StateError
 
-__all__ = ["Identity", "code_digest", "hash_key", "target_of"]
+__all__ = ["SCHEMA", "Identity", "code_digest", "hash_key", "key_digest", "target_of"]
+
+
+SCHEMA = 1
+"""Of run.json. One of a higher number was made by a newer version and is refused."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -34,7 +39,9 @@ class Identity(msgspec.Struct, frozen=True):
     """The list of URLs that took the place of the spider's seeds; empty: its own."""
     target: str = ""
     """Where the spider's class is, as `crawler run` takes it: FILE:Class or module:Class."""
-    schema: int = 1
+    key: str = ""
+    """Digest of the hash key: with another one every page would be a new one."""
+    schema: int = SCHEMA
 
     @property
     def digest(self) -> str:
@@ -61,20 +68,28 @@ def args_digest(args: Mapping[str, Any], seeds: str = "") -> str:
 
 
 def hash_key(spider_dir: Path) -> bytes:
-    """The spider's own random 32 bytes for its fingerprints, made once in `runs/<spider>/`."""
+    """The spider's own random 32 bytes for its fingerprints, made once in `runs/<spider>/`.
+
+    Raises StateError for a file that is not such a key, DiskError for one that cannot be read or made.
+    """
     path = spider_dir / "hash.key"
-    for _ in range(2):
-        try:
-            key = path.read_bytes()
-        except FileNotFoundError:
-            fresh = secrets.token_bytes(32)
+    try:
+        if not path.exists():
             with contextlib.suppress(FileExistsError):
-                _write_once(path, fresh)
-            continue
-        if len(key) != 32:
-            raise StateError(f"{path} is damaged ({len(key)} bytes, not 32): restore it, or move {spider_dir} away")
-        return key
-    raise StateError(f"{path} cannot be read")
+                _write_once(path, secrets.token_bytes(32))
+        key = path.read_bytes()
+    except OSError as error:
+        raise DiskError(
+            f"cannot read or make {path}: {error.strerror}; make room or rights, then run the same command again"
+        ) from None
+    if len(key) != 32:
+        raise StateError(f"{path} is damaged ({len(key)} bytes, not 32): restore it, or move {spider_dir} away")
+    return key
+
+
+def key_digest(key: bytes) -> str:
+    """What a run keeps of its hash key, to know it again. It tells nothing of the key."""
+    return hashlib.blake2b(key, digest_size=8, person=b"crawler.key").hexdigest()
 
 
 def _write_once(path: Path, content: bytes) -> None:
@@ -82,7 +97,8 @@ def _write_once(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, content)
+        if os.write(fd, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(fd)
         os.link(part, path)
     finally:

@@ -30,7 +30,10 @@ class Lock:
         except BlockingIOError:
             raise AlreadyRunning(f"{self._what} is running already: {self._holder()}; wait for it or stop it") from None
         except OSError as error:
-            raise StateError(f"cannot write in {self.path.parent}: {error.strerror}") from None
+            raise StateError(
+                f"cannot write in {self.path.parent}: {error.strerror}; "
+                "make room or rights, or name another place with --runs-dir"
+            ) from None
         note = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S %z")}
         with contextlib.suppress(OSError):  # a full disk: the lock holds without its note
             os.ftruncate(self._lock.fd, 0)

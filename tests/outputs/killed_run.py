@@ -68,6 +68,7 @@ class Killer:
             if content:
                 await sink._file.write(content[: len(content) // 2])
                 self.step("half a write")
+                await sink._file.truncate(sink._offset)
                 await sink._file.seek(sink._offset)
             await real(sink, content)
 
@@ -106,6 +107,8 @@ async def live(directory: Path, targets: list[str], settings: Settings) -> None:
             store.write(store_path)
             out.notify(store.log_end)
             while any(p.flushed < store.log_end for p in out._projections.values()):
+                if task.done():
+                    await task
                 await asyncio.sleep(0.001)
         out.stop()
         await task

@@ -87,9 +87,10 @@ class Case:
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """Counters and state, as far as a kill must not change them."""
+        """Counters, state and what is listed as left out, as far as a kill must not change them."""
         left = self.left()
-        return {**left.counters, "retries": 0, "state": left.state}
+        skipped = Counter((line["reason"], self._path(line["url"])) for line in left.skipped)
+        return {**left.counters, "retries": 0, "state": left.state, "skipped.jsonl": skipped}
 
     def _path(self, url: str) -> str:
         return url.removeprefix(self.site.url)

@@ -77,6 +77,11 @@ class Left:
     def state(self) -> dict[str, Any]:
         return {key: decode_value(raw) for key, raw in read_state(self.run.frontier).items()}
 
+    @property
+    def skipped(self) -> list[dict[str, str]]:
+        """The lines of skipped.jsonl."""
+        return read(self.run.skipped) if self.run.skipped.exists() else []
+
     def items(self, **outputs: Path) -> dict[str, list[dict[str, Any]]]:
         """The items in `Run.items`, in items.jsonl and in the files given, by name."""
         run = self.run
