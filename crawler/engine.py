@@ -13,22 +13,22 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
+from crawler.asking import Asker
 from crawler.callbacks import where_of
 from crawler.contracts import Entry, Fetch, Fetcher, Frontier, Outcome, Recovered, StateOp
 from crawler.ending import End, Limits
-from crawler.errors import FetchError, Retry, StateError
-from crawler.events import Event, HostParked, HostWaits, Stopping
+from crawler.errors import FetchError, StateError
+from crawler.events import Event, Stopping
 from crawler.hooks import Hooks
 from crawler.inner import InnerFetches
-from crawler.middleware.retry import RetryMiddleware, retry_after
+from crawler.middleware.retry import RetryMiddleware
 from crawler.no_gc import no_gc
 from crawler.notices import Notices
 from crawler.orders import Orders
 from crawler.page import Page
-from crawler.response import Response
 from crawler.seeds import Seeds
 from crawler.settings_values import statuses
-from crawler.spider import Spider, Work, current_work
+from crawler.spider import Spider, current_work
 from crawler.stopping import Stop
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ class Engine:
         self.scheduler = scheduler
         self.robots = robots
         self.fetcher = fetcher
-        self.cookies = cookies
         self.retry = retry
         self.chain = chain
         self.linker = linker
@@ -85,7 +84,7 @@ class Engine:
         self.counts = counts
         self.emit = emit
         self.slots = slots
-        self._onion = onion
+        self.ask = Asker(onion, scheduler, cookies, emit, settings.max_wait).ask
         self.inner = InnerFetches(self)
         self.hooks = Hooks(self)
         self.seeds = Seeds(self, seeds)
@@ -297,40 +296,6 @@ class Engine:
             if page.permit:
                 self.permits.release()
             self.wake.set()
-
-    async def ask(self, entry: Entry, work: Work) -> Response:
-        """One attempt through the onion; the host's permit is held until its end. The cookies that the answer
-        sets are `work`'s, to be committed with it."""
-        wait, failed = 0.0, True
-        try:
-            response = await self._onion(entry.request)
-            failed = response.status >= 400
-            if "Set-Cookie" in response.headers:
-                self._note_cookies(response, work)
-            if response.status in (429, 503):
-                wait = retry_after(response.headers) or 0.0
-            return response
-        except Retry as retry:
-            if retry.response is not None and "Set-Cookie" in retry.response.headers:
-                self._note_cookies(retry.response, work)
-            if retry.response is not None and retry.response.status in (429, 503):
-                wait = retry_after(retry.response.headers) or 0.0
-            raise
-        finally:
-            self.scheduler.release(entry.host, wait=min(wait, self.settings.max_wait), failed=failed)
-            if wait > self.settings.max_wait:
-                self._park(entry.host, wait, f"it asked to wait {wait:,.0f} s (Retry-After)")
-            elif wait:
-                self.emit(HostWaits(entry.host, wait, "Retry-After"))
-
-    def _note_cookies(self, response: Response, work: Work) -> None:
-        request, headers = response.request, response.headers.getall("Set-Cookie")
-        work.cookies = (work.cookies or {}) | self.cookies.records(request._options.session, request.yarl, headers)
-
-    def _park(self, host: str, wait: float, reason: str) -> None:
-        until = time.time() + wait
-        self.scheduler.park(host, until, reason)
-        self.emit(HostParked(host, until, reason))
 
     async def _robots(self, origin: str) -> None:
         """A robots.txt: its host's first task, with a permit of its own."""
