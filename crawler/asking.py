@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crawler.errors import Retry
 from crawler.events import Event, HostParked, HostWaits
-from crawler.middleware.retry import retry_after
+from crawler.retry_after import retry_after
 
 if TYPE_CHECKING:
     from crawler.contracts import Entry, Fetch

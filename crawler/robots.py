@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from crawler.errors import DNSFailed, FetchError, Refused, TLSFailed
 from crawler.events import Event, HostParked, HostWaits, Warned
-from crawler.middleware.retry import retry_after
 from crawler.request import PLAIN, make
+from crawler.retry_after import retry_after
 from crawler.robots_rules import ALLOW_ALL, Rules, parse, product_token
 from crawler.urls import join, origin, scheduling_host
 

@@ -7,9 +7,6 @@ A passing failure is a broken connection, a timeout, a cut-off answer or a statu
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from tenacity import (
@@ -24,6 +21,7 @@ from tenacity import (
 
 from crawler.contracts import Fetch
 from crawler.errors import BadResponse, ConnectFailed, FetchError, Retry, TimedOut, TLSFailed
+from crawler.retry_after import retry_after
 from crawler.settings_values import statuses
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from crawler.response import Response
     from crawler.settings import Settings
 
-__all__ = ["RetryMiddleware", "retry_after"]
+__all__ = ["RetryMiddleware"]
 
 
 class RetryMiddleware:
@@ -95,17 +93,3 @@ class RetryMiddleware:
         retry = Retry(after, error.message if error is not None else f"status {response.status}" if response else "")
         retry.error, retry.response = error, response
         raise retry from error
-
-
-def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """The seconds of a Retry-After header, None where there is none that can be read."""
-    value = headers.get("Retry-After", "").strip()
-    if not value:
-        return None
-    if value.isascii() and value.isdigit():
-        return float(min(int(value[:12]), 10**9))
-    try:
-        when = parsedate_to_datetime(value).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(0.0, when - (time.time() if now is None else now))

@@ -21,7 +21,7 @@ from crawler import (
     TLSFailed,
 )
 from crawler.middleware import RetryMiddleware, wrap
-from crawler.middleware.retry import retry_after
+from crawler.retry_after import retry_after
 from crawler.settings import Settings
 
 
