@@ -18,7 +18,7 @@ run: $(VENV)/.run  ## crawl the practice site
 	@echo "As a table: $(BIN)/crawler export last -o books.csv"
 
 test: $(VENV)/.test  ## what every change must pass, within four minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-full: $(VENV)/.test  ## what needs Debian packages or more time; 5 is pytest's "no tests there"
 	$(BIN)/python -m pytest -m full || [ $$? -eq 5 ]

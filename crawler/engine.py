@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from crawler.asking import Asker
 from crawler.callbacks import where_of
@@ -121,13 +122,14 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             committing = tasks.create_task(self._commit(), name="commit")
-            handing_out = tasks.create_task(self._guarded(self._hand_out()), name="hand-out")
+            handing_out = tasks.create_task(self._guarded(self._hand_out), name="hand-out")
             try:
                 if await self._stop.patiently(self.hooks.opened()):
                     self._opened = True  # a resumed run has pages to hand out: not before `opened` is through
                     self.wake.set()
-                    ordering = tasks.create_task(self._guarded(self.orders.run()), name="orders")
-                    drawing = tasks.create_task(self._guarded(self.seeds.draw(recovered.seeds_done)), name="seeds")
+                    ordering = tasks.create_task(self._guarded(self.orders.run), name="orders")
+                    draw = partial(self.seeds.draw, recovered.seeds_done)
+                    drawing = tasks.create_task(self._guarded(draw), name="seeds")
                     await self._stop.known()
                     for task in (drawing, ordering):
                         task.cancel()
@@ -168,10 +170,10 @@ class Engine:
         except Exception as error:
             self.stop(End.failure(error))
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         """A store that has failed ends the crawl in one way, whoever meets it first: its commit, a page, a refill."""
         try:
-            await work
+            await work()
         except StateError as error:
             self.stop(End.failure(error))
 
