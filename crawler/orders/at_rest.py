@@ -22,8 +22,8 @@ from crawler.loading import load
 from crawler.orders.carry_out import carry_out
 from crawler.recording import skipped_length
 from crawler.runs.choose import Ended, stored
-from crawler.runs.identity import hash_key
 from crawler.runs.inbox import Answer, Command, Inbox, Unreadable
+from crawler.runs.intact import key_of
 from crawler.runs.lock import Lock
 from crawler.runs.skipped import SkippedList
 from crawler.scope import Scope
@@ -131,7 +131,7 @@ class AtRest:
             raise StateError(f"{self._run.path} has other fingerprints than this version of crawler: use that one")
         rules: dict[str, Any] = dict(identity.canonical)
         rules["drop_query"] = tuple(rules.get("drop_query", ()))
-        fingerprinter = Fingerprinter(hash_key(self._run.path.parent), CanonicalRules(**rules))
+        fingerprinter = Fingerprinter(key_of(self._run), CanonicalRules(**rules))
         settings, allowed = self._rules
         return Linker(fingerprinter, Scope(settings, allowed), self._frontier.mark, settings)
 

@@ -11,9 +11,9 @@ from crawler.errors import StateError
 from crawler.frontier.recovery import read_meta
 from crawler.outputs.log import last_commit
 from crawler.runs.directory import RunDirectory
-from crawler.runs.identity import key_digest
+from crawler.runs.identity import hash_key, key_digest
 
-__all__ = ["check_frontier_there", "check_intact"]
+__all__ = ["check_frontier_there", "check_intact", "key_of"]
 
 
 def check_frontier_there(run: RunDirectory) -> None:
@@ -31,11 +31,7 @@ def check_intact(run: RunDirectory, key: bytes, durability: str) -> None:
     With "relaxed" a power cut may have undone commits of the frontier that the item log still has: they are
     cut off, as promised. With "strict" that cannot have happened, so a part of the frontier was lost.
     """
-    if run.identity.key and run.identity.key != key_digest(key):
-        raise StateError(
-            f"{run.path.parent / 'hash.key'} is not the key that run {run.identity.id} was made with, so no page would "
-            "be known again: put that key back, or begin a new run with --fresh"
-        )
+    _check_key(run, key)
     meta = read_meta(run.frontier)
     size = run.log.stat().st_size if run.log.exists() else 0
     if size < meta.log_end:
@@ -49,4 +45,21 @@ def check_intact(run: RunDirectory, key: bytes, durability: str) -> None:
             f"{run.frontier} has lost commits (it is as of number {meta.commit}, {run.log.name} has {last}): put the "
             f"right file back, with its -wal; or go on from there with --durability relaxed, fetching again what is "
             "missing; or begin a new run with --fresh"
+        )
+
+
+def key_of(run: RunDirectory) -> bytes:
+    """The hash key that the run was made with. Raises StateError where it is not there any more."""
+    if not (run.path.parent / "hash.key").exists():
+        raise StateError(f"{run.path.parent / 'hash.key'} is not there any more: put it back")
+    key = hash_key(run.path.parent)
+    _check_key(run, key)
+    return key
+
+
+def _check_key(run: RunDirectory, key: bytes) -> None:
+    if run.identity.key and run.identity.key != key_digest(key):
+        raise StateError(
+            f"{run.path.parent / 'hash.key'} is not the key that run {run.identity.id} was made with, so no page would "
+            "be known again: put that key back, or begin a new run with --fresh"
         )
