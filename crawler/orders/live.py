@@ -93,6 +93,8 @@ class Orders:
             if self._engine.committer.error is not None:
                 raise
             answer = Answer(error=str(error))
+        if answer.dropped:
+            self._engine.scheduler.forget(lambda entry: not self._engine.frontier.is_pending(entry))
         self._over.add(name)
         try:
             await in_thread_to_its_end(inbox.answer, name, answer)

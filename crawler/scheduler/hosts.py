@@ -9,7 +9,7 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from crawler.contracts import Entry, Level
 from crawler.scheduler.chains import Chains
@@ -165,6 +165,17 @@ class Host:
     def returned(self, entry: Entry) -> None:
         """A page that was given back is due."""
         heappush(self.back, ranked(entry))
+
+    def drop(self, gone: Callable[[Entry], bool]) -> int:
+        """Takes the pages that are gone out of the window and of what was given back; how many were given back."""
+        window = [rank for rank in self.window if not gone(rank[4])]
+        back = [rank for rank in self.back if not gone(rank[4])]
+        owed = len(self.back) - len(back)
+        self.pending -= len(self.window) - len(window) + owed
+        self.owed -= owed
+        heapify(back)
+        self.window, self.back = window, back
+        return owed
 
     def to_chains(self) -> Chains:
         """All its pages as ids, the window emptied. Only for a host to which nothing was given back."""

@@ -5,8 +5,8 @@ Times are epoch seconds, so that they mean the same to the next process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from heapq import heappop, heappush
+from collections.abc import Callable, Iterator, Mapping
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 from crawler.contracts import Entry
@@ -43,6 +43,15 @@ class Timer:
                 target.alarm = 0.0
             if target is not None:
                 yield target
+
+    def drop(self, gone: Callable[[Entry], bool]) -> list[Entry]:
+        """Takes out the pages that are gone; which they were."""
+        dropped = [target for _, _, target in self._heap if isinstance(target, Entry) and gone(target)]
+        if dropped:
+            ids = {id(entry) for entry in dropped}
+            self._heap = [moment for moment in self._heap if id(moment[2]) not in ids]
+            heapify(self._heap)
+        return dropped
 
     def is_due(self, now: float) -> bool:
         """Whether `due` would give something."""

@@ -210,6 +210,33 @@ class Scheduler:
                 self._places.wait_until(warm, warm.sent_at + delay, "")
             self._places.place(warm, None)
 
+    def forget(self, gone: Callable[[Entry], bool]) -> None:
+        """Pages were dropped that may stand here: `gone` says which. Those in chains are passed over when their
+        turn comes, but for parked hosts, whose turn does not come."""
+        now = self._clock()
+        for entry in self._places.timer.drop(lambda entry: bool(entry.id) and gone(entry)):
+            host = self._places.hosts[entry.host]
+            host.pending -= 1
+            host.owed -= 1
+            self.pending -= 1
+            self._owed -= 1
+        for host in list(self._places.hosts.values()):
+            before = host.pending
+            self._owed -= host.drop(gone)
+            if host.where == PARKED:
+                self._forget_chains(host)
+            self.pending -= before - host.pending
+            self._places.place(host, now)
+
+    def _forget_chains(self, host: Host) -> None:
+        chains, host.chains = host.chains, None
+        while chains is not None and chains.count:
+            ids = chains.take(1000)
+            alive = self._bodies(ids)
+            host.pending -= len(ids) - len(alive)
+            for entry in alive:
+                host.restore(ranked(entry)[:2], (entry.id,))
+
     def park(self, host: str, until: float, reason: str) -> None:
         """Leaves a host alone until an epoch second. It keeps its pages; fetches that wait for it are
         skipped. A crawl that has only parked hosts left ends (`only_parked`)."""

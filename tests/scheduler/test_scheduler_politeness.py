@@ -335,3 +335,28 @@ def test_the_retry_of_a_fetch_is_a_fetch() -> None:
     assert world.take() is fetch
     world.scheduler.give_back(world.fetch("b"))
     assert world.take("fetches") is not None
+
+
+def test_pages_that_were_dropped_hold_nothing_up() -> None:
+    """In a window, in the timer, given back, and in the chains of a parked host."""
+    world = World(concurrency_per_host=1)
+    gone = [world.add("ready"), world.add("parked")]
+    kept = world.add("ready")
+    late = world.entry("late", due=world.now + 1000)
+    world.scheduler.give_back(late)
+    back = world.entry("back", due=world.now)
+    world.scheduler.give_back(back)
+    gone += [world.add("parked") for _ in range(2500)] + [late, back]
+    world.scheduler.park("parked", world.now + 5000, "down")
+    assert (world.scheduler.pending, world.scheduler.owed) == (2505, 2)
+    for entry in gone:
+        del world.stored[entry.id]
+    world.scheduler.forget(lambda entry: entry.id not in world.stored)
+    assert (world.scheduler.pending, world.scheduler.owed, world.scheduler.only_parked) == (1, 0, False)
+    assert world.scheduler.next_due() is None or world.scheduler.next_due() == 5000
+    assert world.take() is kept
+    assert world.take() is None
+    alive = world.add("parked")
+    world.add("parked")
+    world.scheduler.forget(lambda entry: entry is not alive)
+    assert world.scheduler.pending == 1 and world.scheduler.in_flight == 1
