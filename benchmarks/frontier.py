@@ -81,7 +81,7 @@ class Store:
         self._thread = ThreadPoolExecutor(1)
         self._log = ItemLog(directory / "items.log", durable=durable)
         self._frontier = SQLiteFrontier(directory / "frontier.sqlite", durable=durable, executor=self._thread)
-        self._linker = Linker(FINGERPRINTER, Scope(Settings(), ()), self._frontier.mark, Settings())
+        self._linker = Linker(FINGERPRINTER, Scope(Settings(), ()), self._frontier, Settings())
         self._number = 0
         self._random = random.Random(1)
 

@@ -193,7 +193,7 @@ class Assembly:
             spider, settings,
             frontier=self._frontier, scheduler=scheduler, robots=robots, fetcher=fetcher, cookies=fetcher.cookies,
             onion=wrap(fetcher, [retry, *spider.middlewares]), retry=retry, chain=Chain(spider.pipelines),
-            linker=Linker(fingerprinter, scope, self._frontier.mark, settings, self._skipped.differing),
+            linker=Linker(fingerprinter, scope, self._frontier, settings, self._skipped.differing),
             committer=self._committer, counts=self.counts, emit=self.emit, slots=self._slots, seeds=self._urls,
             inbox=Inbox(self.directory),
         )  # fmt: skip

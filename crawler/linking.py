@@ -7,7 +7,7 @@ may still take it up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crawler.binding import mark_of
@@ -17,6 +17,7 @@ from crawler.runs.skipped import OTHER_ARGUMENTS
 from crawler.urls import scheduling_host
 
 if TYPE_CHECKING:
+    from crawler.contracts import Frontier
     from crawler.frontier.fingerprint import Fingerprinter
     from crawler.scope import Scope
     from crawler.settings import Settings
@@ -36,13 +37,13 @@ class Linker:
         self,
         fingerprinter: Fingerprinter,
         scope: Scope,
-        mark: Callable[[bytes], int],
+        frontier: Frontier,
         settings: Settings,
         differing: set[bytes] | None = None,
     ) -> None:
         self._fingerprint = fingerprinter
         self._scope = scope
-        self._mark = mark
+        self._frontier = frontier
         self._told = differing if differing is not None else set()
         self._max_links = settings.max_links
         self._fragments = settings.canonical_fragment
@@ -52,10 +53,12 @@ class Linker:
     ) -> list[tuple[Request, Skip]]:
         """Fills `outcome.found` from (ordinal, request) pairs; `parent` is None for seeds."""
         skips: list[tuple[Request, Skip]] = []
-        fingerprint, marked, found = self._fingerprint.of, self._mark, outcome.found
+        fingerprint, marked, found = self._fingerprint.of, self._frontier.mark, outcome.found
         depth = parent.request._depth + 1 if parent is not None else 0
         url = parent.request._url if parent is not None else ""
         duplicates = 0
+        words: tuple[object, object] = (None, None)
+        own = 0
         here: dict[bytes, int] = {}  # new ones of this page, which the store does not know yet
         for ordinal, request in requests:
             if request._depth != depth:
@@ -68,7 +71,9 @@ class Linker:
                     mark = here[key]
                 if mark >= 0:
                     duplicates += 1
-                    if mark and mark != _mark_of(request):
+                    if request._callback is not words[0] or request._kwargs is not words[1]:
+                        words, own = (request._callback, request._kwargs), _mark_of(request)
+                    if mark and mark != own:
                         self._differs(key, request, url, outcome)
                     continue
             else:
@@ -96,7 +101,7 @@ class Linker:
         old = page.request._options
         key = self._fingerprint.of(request)
         if old.method == "GET" and old.unique and key not in self._chain(page):
-            mark = self._mark(key)
+            mark = self._frontier.mark(key)
             if mark >= 0:
                 outcome.counters["duplicates"] = outcome.counters.get("duplicates", 0) + 1
                 if mark and mark != _mark_of(request):

@@ -204,6 +204,7 @@ class SQLiteFrontier:
     async def close(self) -> None:
         """Gives back the file and the thread. What was not committed is forgotten."""
         self._usable = False
+        self.__dict__.pop("mark", None)
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -223,6 +224,8 @@ class SQLiteFrontier:
         if self._seen_loads is not None:
             self._seen_loads.result()
             self._seen_loads = None
+        if self._usable:  # asked thirty times a page: from now on without the way through here
+            self.mark = self._ledger.seen.find  # type: ignore[method-assign]
         return self._ledger.seen
 
     def _load_seen(self) -> None:
@@ -291,6 +294,7 @@ class SQLiteFrontier:
 
     def _fail(self, error: StateError) -> StateError:
         self._failed, self._usable = error, False
+        self.__dict__.pop("mark", None)
         return error
 
     def _close(self) -> None:

@@ -133,7 +133,7 @@ class AtRest:
         rules["drop_query"] = tuple(rules.get("drop_query", ()))
         fingerprinter = Fingerprinter(key_of(self._run), CanonicalRules(**rules))
         settings, allowed = self._rules
-        return Linker(fingerprinter, Scope(settings, allowed), self._frontier.mark, settings)
+        return Linker(fingerprinter, Scope(settings, allowed), self._frontier, settings)
 
     @cached_property
     def _rules(self) -> tuple[Settings, list[str]]:
