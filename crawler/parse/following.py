@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import parsel
@@ -14,6 +14,8 @@ from crawler.request import PLAIN, Options, Request, make, make_options, with_pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from crawler.parse.fast import Fast
 
 __all__ = ["Target", "link_of", "retarget"]
 
@@ -92,20 +94,27 @@ def link_of(link: object, query: str = "") -> str | None:
     """
     if isinstance(link, parsel.Selector):
         link = link.root
+    elif hasattr(link, "node"):  # of `response.fast`
+        element = cast("Fast", link)
+        return _address(element.attrib, element.tag, query)
     if isinstance(link, str):
         return link
     if isinstance(link, etree._Element):
-        address = link.get("href")
-        if address is None:
-            address = link.get("src")
-        tag = link.tag if isinstance(link.tag, str) else "comment"
-        if address is None and tag.rpartition("}")[2] not in _LINKING:
-            asked = f"{query!r} selects" if query else "this is"
-            hint = f": did you mean {query + ' a'!r}?" if query else ""
-            raise ValueError(f"{asked} <{tag}>, which has neither href nor src{hint}")
-        return address
+        return _address(link, link.tag if isinstance(link.tag, str) else "comment", query)
     if isinstance(link, URL):
         return str(link)
     if isinstance(link, list):
         raise TypeError("follow() takes one link: use follow_all() for a list, or take one of it ([0])")
     raise TypeError(f"a link is a str, a URL, a selected element or a Request, not {link!r:.100}")
+
+
+def _address(attributes: Any, tag: str, query: str) -> str | None:
+    """href or src; None for an element that is a link without one. Raises ValueError for no link at all."""
+    address: str | None = attributes.get("href")
+    if address is None:
+        address = attributes.get("src")
+    if address is None and tag.rpartition("}")[2] not in _LINKING:
+        asked = f"{query!r} selects" if query else "this is"
+        hint = f": did you mean {query + ' a'!r}?" if query else ""
+        raise ValueError(f"{asked} <{tag}>, which has neither href nor src{hint}")
+    return address
