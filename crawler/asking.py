@@ -1,4 +1,4 @@
-"""One attempt at a request: through the onion, and what its answer says to the host's politeness and cookies."""
+"""One attempt at a request: through the onion, and what its answer says to the host's politeness."""
 
 from __future__ import annotations
 
@@ -6,61 +6,61 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from crawler.callbacks import stepped
 from crawler.errors import Retry
 from crawler.events import Event, HostParked, HostWaits
 from crawler.retry_after import retry_after
 
 if TYPE_CHECKING:
     from crawler.contracts import Entry, Fetch
-    from crawler.fetch.cookies import Cookies
     from crawler.response import Response
     from crawler.scheduler import Scheduler
-    from crawler.spider import Work
+    from crawler.slots import Slots
 
 __all__ = ["Asker"]
 
 
 class Asker:
-    """Asks for entries that were handed out. `max_wait` in seconds: beyond it a host is parked."""
+    """Asks for entries that were handed out. `max_wait` in seconds: beyond it a host is parked.
+
+    With `slots` the onion is stepped in the name of its page: it has middlewares of the user's.
+    """
 
     def __init__(
-        self, onion: Fetch, scheduler: Scheduler, cookies: Cookies, emit: Callable[[Event], None], max_wait: float
+        self, onion: Fetch, scheduler: Scheduler, emit: Callable[[Event], None], max_wait: float, slots: Slots | None
     ) -> None:
         self._onion = onion
         self._scheduler = scheduler
-        self._cookies = cookies
         self._emit = emit
         self._max_wait = max_wait
+        self._slots = slots
 
-    async def ask(self, entry: Entry, work: Work) -> Response:
-        """The answer; the host's permit is held until its end. The cookies that it sets are `work`'s, to be
-        committed with it. Raises what the onion raises."""
+    async def ask(self, entry: Entry) -> Response:
+        """The answer; the host's permit is held until its end. Raises what the onion raises."""
         response: Response | None = None
         failed = True
         try:
-            response = await self._onion(entry.request)
+            asking = self._onion(entry.request)
+            response = await (asking if self._slots is None else stepped(asking, self._slots, entry.key))
             failed = response.status >= 400
             return response
         except Retry as retry:
             response = retry.response
             raise
         finally:
-            wait = self._heard(response, work) if response is not None else 0.0
+            wait = _asked_to_wait(response) if response is not None else 0.0
             self._scheduler.release(entry.host, wait=min(wait, self._max_wait), failed=failed)
             if wait > self._max_wait:
                 self._park(entry.host, wait)
             elif wait:
                 self._emit(HostWaits(entry.host, wait, "Retry-After"))
 
-    def _heard(self, response: Response, work: Work) -> float:
-        """Notes the cookies; the seconds for which the host wants to be left alone."""
-        if "Set-Cookie" in response.headers:
-            request, headers = response.request, response.headers.getall("Set-Cookie")
-            records = self._cookies.records(request._options.session, request.yarl, headers)
-            work.cookies = (work.cookies or {}) | records
-        return retry_after(response.headers) or 0.0 if response.status in (429, 503) else 0.0
-
     def _park(self, host: str, wait: float) -> None:
         until, reason = time.time() + wait, f"it asked to wait {wait:,.0f} s (Retry-After)"
         self._scheduler.park(host, until, reason)
         self._emit(HostParked(host, until, reason))
+
+
+def _asked_to_wait(response: Response) -> float:
+    """The seconds for which the host wants to be left alone."""
+    return retry_after(response.headers) or 0.0 if response.status in (429, 503) else 0.0

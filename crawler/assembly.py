@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from crawler.events import Ended as EndedEvent
 from crawler.fetch import AiohttpFetcher
 from crawler.frontier import MemoryFrontier, SQLiteFrontier
 from crawler.frontier.fingerprint import VERSION, Fingerprinter
+from crawler.frontier.waiting import MethodsGone
 from crawler.linking import Linker
 from crawler.middleware import RetryMiddleware, wrap
 from crawler.outputs import ItemLog, Outputs, check_target
@@ -40,7 +42,7 @@ from crawler.robots import Robots
 from crawler.runs.choose import Choice, Ended, Wanted, choose
 from crawler.runs.directory import RunDirectory, find, spider_directory
 from crawler.runs.filesystem import check_local
-from crawler.runs.identity import Identity, code_digest, hash_key, key_digest, seeds_name, target_of
+from crawler.runs.identity import Identity, code_digest, hash_key, is_file, key_digest, seeds_name, target_of
 from crawler.runs.inbox import Inbox
 from crawler.runs.intact import check_intact
 from crawler.runs.lock import Lock
@@ -53,7 +55,7 @@ from crawler.settings_layers import resolve
 from crawler.settings_values import domains, statuses
 from crawler.slots import Slots, read_slots
 from crawler.spider import Spider
-from crawler.spider_check import check_callbacks, check_seeds, made
+from crawler.spider_check import check_seeds, lacks, made, methods_gone
 from crawler.state import decode_value
 from crawler.urls import CanonicalRules
 
@@ -124,9 +126,10 @@ class Assembly:
     async def _open(self, stack: AsyncExitStack) -> None:
         settings, spider = self.settings, self.spider
         rules = CanonicalRules.from_settings(settings)
+        runs_dir = Path(settings.runs_dir) if self._run is None else self._run.path.parent.parent
         if settings.frontier != "memory":
-            check_local(Path(settings.runs_dir), settings.durability)
-        spider_dir = spider_directory(Path(settings.runs_dir), spider.name)
+            check_local(runs_dir, settings.durability)
+        spider_dir = spider_directory(runs_dir, spider.name)
         identity = Identity(
             "", spider.name, self._args, 0.0, VERSION, rules.as_dict(), code_digest(type(spider)), self._seeds,
             target=target_of(type(spider)),
@@ -142,11 +145,14 @@ class Assembly:
             check_intact(directory, key, settings.durability)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         stack.callback(self._thread.shutdown)
-        self._frontier = frontier = self._new_frontier(choice)
+        self._frontier = self._new_frontier(choice)
         stack.push_async_callback(self._frontier.close)
-        self._recovered = recovered = await self._frontier.open()
-        if isinstance(frontier, SQLiteFrontier):
-            check_callbacks(spider, frontier, directory.path)
+        try:
+            self._recovered = recovered = await self._frontier.open()
+        except MethodsGone as error:
+            raise methods_gone(spider, error, directory.path) from None
+        if self._urls is not None and not is_file(self._urls):
+            recovered.seeds_done = False  # whether it is the same list is not known: what it has is asked for once
         if directory.identity.seeds and self._urls is None and not recovered.seeds_done:
             raise UsageError(f"run {directory.identity.id} has not read its seeds to their end: give its --urls again")
         self._slots = Slots(None if settings.frontier == "memory" else directory.slots)
@@ -176,6 +182,7 @@ class Assembly:
             executor=self._thread,
             died=read_slots(choice.directory.slots),
             take_up=choice.take_up,
+            gone=partial(lacks, self.spider) if choice.resumed and choice.publish_only is None else None,
         )
 
     def _wire(self, fetcher: AiohttpFetcher, fingerprinter: Fingerprinter) -> None:
@@ -198,10 +205,12 @@ class Assembly:
             inbox=Inbox(self.directory),
         )  # fmt: skip
         self.engine.notices.skips = self._skipped.told
-        self._recording.begin(self._recovered, self.counts, self._outputs, fetcher.cookies, robots, scheduler)
+        self._recording.begin(
+            self._recovered, self.counts, self._outputs, fetcher.cookies, self.engine.cookies, robots, scheduler
+        )
         if self._choice is not None and self._choice.resumed:
             self.engine.recheck = scope.refuses
-        if self._choice is not None and self._choice.before is not None and not self._recovered.commit:
+        if self._choice is not None and self._choice.before is not None:
             self.engine.carried = carried_state(self._choice.before.frontier)
         fetcher.seed_domains = self.engine.seed_domains  # where the settings' cookies go; grows as seeds come
         for url in [*spider.start_urls, *(f"http://{domain}/" for domain in self._domains)]:

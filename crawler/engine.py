@@ -85,7 +85,11 @@ class Engine:
         self.counts = counts
         self.emit = emit
         self.slots = slots
-        self.ask = Asker(onion, scheduler, cookies, emit, settings.max_wait).ask
+        own = slots if spider.middlewares else None
+        self.ask = Asker(onion, scheduler, emit, settings.max_wait, own).ask
+        cookies.keep = self._keep_cookies
+        self.cookies: dict[str, bytes] = {}
+        """Set by answers that belong to nobody (robots.txt): they go with the next commit."""
         self.inner = InnerFetches(self)
         self.hooks = Hooks(self)
         self.seeds = Seeds(self, seeds)
@@ -298,6 +302,13 @@ class Engine:
             if page.permit:
                 self.permits.release()
             self.wake.set()
+
+    def _keep_cookies(self, records: dict[str, bytes]) -> None:
+        work = current_work.get()
+        if work is None:
+            self.cookies.update(records)
+        else:
+            work.cookies = (work.cookies or {}) | records
 
     async def _robots(self, origin: str) -> None:
         """A robots.txt: its host's first task, with a permit of its own."""

@@ -18,6 +18,7 @@ from crawler.contracts import Entry
 from crawler.errors import BadStatus, FetchError, Retry, Skipped
 from crawler.events import PageFailed, PageReturned
 from crawler.redirects import location_of, next_request
+from crawler.spider import current_work
 from crawler.urls import hostname, in_domains, registrable_domain, scheduling_host
 
 if TYPE_CHECKING:
@@ -141,8 +142,9 @@ class InnerFetches:
         if future is None or future.done():
             self._engine.scheduler.release(entry.host)
             return
+        current_work.set(self._askers[entry])  # this task's own context: cookies are the asker's
         try:
-            response = await self._engine.ask(entry, self._askers[entry])
+            response = await self._engine.ask(entry)
         except Retry as retry:
             if future.done():
                 return

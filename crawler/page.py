@@ -123,7 +123,7 @@ class Page:
             self.engine.scheduler.release(self.entry.host)  # it is not sent: its host's permit goes to others
             return await self.skip(*refused) if refused is not None else await self._died()
         try:
-            response = await self.engine.ask(self.entry, self)
+            response = await self.engine.ask(self.entry)
             self.response = response
             target = self.engine.slots.during(self.entry.key, location_of, response, self.engine.settings)
             if target is not None:
@@ -276,7 +276,7 @@ class Page:
         if self.engine.hears_skipped:
             await self._extra("skipped", partial(self.engine.spider.skipped, request, skip.reason), outcome)
 
-    async def _fail(self, error: FetchError) -> Outcome:
+    async def _fail(self, error: FetchError, *, tell: bool = True) -> Outcome:
         """The request failed for good: counted, said once, shown to errback or `failed`."""
         request = self.entry.request
         self._forget()
@@ -290,6 +290,8 @@ class Page:
         self.engine.emit(PageFailed(request.url, self.entry.host, error.kind, error.message, status, error.seconds))
         outcome = self._outcome("failed", status=status, error=error.kind, message=error.message)
         spider, options = self.engine.spider, request._options
+        if not tell:
+            return outcome
         if options.errback:
             errback = getattr(spider, options.errback)
             kwargs = decode_kwargs(errback, options.errback_kwargs) if options.errback_kwargs else {}
@@ -304,7 +306,8 @@ class Page:
         """It ended the process too often."""
         times = self.entry.deaths
         message = f"the process died while on this page ({times} times)"
-        return await self._fail(ProcessDied(message, request=self.entry.request, phase="process"))
+        error = ProcessDied(message, request=self.entry.request, phase="process")
+        return await self._fail(error, tell=times == self.engine.settings.max_deaths)  # `failed` may kill it, too
 
     async def _extra(self, name: str, call: Callable[[], Any], outcome: Outcome) -> None:
         """Runs `failed`, `skipped` or an errback; its yields join the outcome that is at hand."""

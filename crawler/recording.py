@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crawler.contracts import StateOp
-from crawler.fetch.cookies import GONE
 from crawler.frontier.recovery import read_state
 from crawler.state import decode_value
 
@@ -39,12 +38,13 @@ class Recording:
         counts: Counts,
         outputs: Outputs,
         cookies: Cookies,
+        unowned: dict[str, bytes],
         robots: Robots,
         scheduler: Scheduler,
     ) -> None:
         """The parts that are asked at each commit."""
         self._counts, self._outputs = counts, outputs
-        self._cookies, self._robots, self._scheduler = cookies, robots, scheduler
+        self._cookies, self._unowned, self._robots, self._scheduler = cookies, unowned, robots, scheduler
         self._seconds = float(recovered.meta.get("seconds") or 0)
         self._first = True
 
@@ -52,10 +52,10 @@ class Recording:
         """Adds all that changed since the last group, and the cookies that its pages brought."""
         group.meta.update({f"output/{name}": raw for name, raw in self._outputs.cursors().items()})
         group.hosts.update(self._scheduler.waits())
-        group.cookies.update(dict.fromkeys(self._cookies.expired(), GONE))
-        for outcome in group.outcomes:
-            if outcome.cookies:
-                group.cookies.update(outcome.cookies)
+        for records in (self._unowned, *(outcome.cookies for outcome in group.outcomes)):
+            if records:
+                group.cookies.update(self._cookies.committed(records))
+        self._unowned.clear()
         group.robots.update(self._robots.answered())
         group.meta["time"] = f"{time.time():.3f}".encode()
         group.meta["seconds"] = f"{self._seconds + self._counts.seconds:.3f}".encode()

@@ -84,12 +84,20 @@ class Crawl(Generic[T]):
         self._more = asyncio.Event()
         self._reading: bool | None = None  # None: nobody has said yet whether items are read
         self._interrupted = 0
+        self._handlers = contextlib.ExitStack()
         self._stop_early: End | None = None
 
     async def __aenter__(self) -> Crawl[T]:
-        await self._assembly.open()
+        self._handlers.enter_context(self._handling_signals())
+        try:
+            await self._assembly.open()
+        except BaseException:
+            self._handlers.close()
+            raise
         if self._assembly.engine is not None:
             self._assembly.engine.held = self._reader_is_behind
+        if self._stop_early is not None:  # a signal while all was being opened
+            self._end(self._stop_early)
         self._task = asyncio.create_task(self._run(), name="crawl")
         self._task.add_done_callback(lambda _: self._more.set())
         return self
@@ -153,7 +161,7 @@ class Crawl(Generic[T]):
     # -- inside
 
     async def _run(self) -> Run:
-        with self._handling_signals():
+        with self._handlers:
             return await self._assembly.run()
 
     def _emit(self, event: Event) -> None:
@@ -181,6 +189,8 @@ class Crawl(Generic[T]):
     def _end(self, end: End) -> None:
         if self._assembly.engine is not None:
             self._assembly.engine.stop(end)
+        else:
+            self._stop_early = end
 
     def _end_now(self) -> None:
         self._assembly.give_up()

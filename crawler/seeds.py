@@ -39,6 +39,7 @@ class Seeds:
         self._made = 0
         self._left_out = 0
         self._why = ""
+        self._again = False
         self.done = False
 
     def note_domain(self, url: str) -> None:
@@ -54,6 +55,7 @@ class Seeds:
     async def draw(self, drawn_before: bool) -> None:
         """Draws to the end, unless an earlier process did. A `start()` that raises ends the crawl."""
         engine = self._engine
+        self._again = engine.known > 0
         if not drawn_before:
             current_work.set(self._work)
             try:
@@ -100,12 +102,16 @@ class Seeds:
         for request, skip in engine.linker.link(None, batch, outcome):
             self._left_out += 1
             self._why = self._why or f"{skip.reason}: {skip.detail} ({request.url})"
+            if self._again and skip.key in engine.notices.skips:
+                continue  # an earlier process has counted it
             name = f"skipped/{skip.reason}"
             outcome.counters[name] = outcome.counters.get(name, 0) + 1
             if engine.notices.first_skip(skip):
                 outcome.skips.append(skip)
                 engine.emit(PageSkipped(request.url, skip.reason, skip.detail))
         outcome.counters.pop("duplicates", None)  # a seed drawn again is no duplicate of the site's
+        if self._again and batch and not outcome.found and not outcome.skips:
+            outcome.state, outcome.counters = [], {}  # drawn again: an earlier process has committed all of it
         outcome.size = 200 * len(outcome.found)
         engine.accept(outcome)
 

@@ -15,6 +15,7 @@ none twice. A power cut may lose what stood here; then nobody is charged.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import secrets
@@ -71,10 +72,13 @@ class Slots:
     def leave(self) -> None:
         """The calling thread is done with its page."""
         at = self._place()
-        self.memory[at : at + KEY] = NOBODY
+        with contextlib.suppress(ValueError):  # closed: the crawl has ended without this thread
+            self.memory[at : at + KEY] = NOBODY
 
     def close(self) -> None:
-        """Gives the mapping back; the file stays."""
+        """Gives the mapping back, with nobody in it: what ends in order has died on no page, also where a thread
+        is left at its work. The file stays."""
+        self.memory[self.first :] = bytes(len(self.memory) - self.first)
         if isinstance(self.memory, mmap.mmap):
             self.memory.close()
 

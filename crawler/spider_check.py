@@ -13,9 +13,9 @@ from crawler.request import Request
 from crawler.spider import Spider
 
 if TYPE_CHECKING:
-    from crawler.frontier import SQLiteFrontier
+    from crawler.frontier.waiting import MethodsGone
 
-__all__ = ["check_callbacks", "check_seeds", "made"]
+__all__ = ["check_seeds", "lacks", "made", "methods_gone"]
 
 
 def made(spider_class: type[Spider], args: dict[str, Any]) -> Spider:
@@ -56,21 +56,20 @@ def check_seeds(spider: Spider, listed: bool) -> None:
         _check_parse(spider)
 
 
-def check_callbacks(spider: Spider, frontier: SQLiteFrontier, run: Path) -> None:
-    """That what is pending can still be called. Raises SpiderError with the list of what is gone."""
+def lacks(spider: Spider, name: str) -> bool:
+    """Whether the spider has no such callback (""; `parse`)."""
+    method = getattr(spider, name or "parse", None)
+    return not callable(method) or (name in ("", "parse") and type(spider).parse is Spider.parse)
 
-    def gone(name: str) -> bool:
-        method = getattr(spider, name or "parse", None)
-        return not callable(method) or (name in ("", "parse") and type(spider).parse is Spider.parse)
 
-    waiting = frontier.waiting_for(gone)
-    if waiting:
-        kind = type(spider).__name__
-        listed = "; ".join(f"{n:,} for {name} (the first is {url})" for name, (n, url) in sorted(waiting.items()))
-        raise SpiderError(
-            f"{kind} has no {' and no '.join(sorted(waiting))} any more, and requests of the run in {run} wait "
-            f"for it: {listed}. Put the method back, or begin a new run with --fresh"
-        )
+def methods_gone(spider: Spider, error: MethodsGone, run: Path) -> SpiderError:
+    """The refusal of a run whose requests wait for methods that the spider does not have any more."""
+    kind, waiting = type(spider).__name__, error.waiting
+    listed = "; ".join(f"{n:,} for {name} (the first is {url})" for name, (n, url) in sorted(waiting.items()))
+    return SpiderError(
+        f"{kind} has no {' and no '.join(sorted(waiting))} any more, and requests of the run in {run} wait "
+        f"for it: {listed}. Put the method back, or begin a new run with --fresh"
+    )
 
 
 def _check_parse(spider: Spider) -> None:

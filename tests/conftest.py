@@ -22,3 +22,11 @@ async def site() -> AsyncIterator[Site]:
 def fast(tmp_path: Path) -> dict[str, Any]:
     """Settings for tests: state under tmp_path, short waits."""
     return {"runs_dir": str(tmp_path / "runs"), "retry_wait": 0.05, "commit_seconds": 0.02, "grace": 2.0}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What the torture has to tell, also when all went well: kills, commits, lost, repeated."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, text in report.user_properties:
+            if name == "torture" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {text}")

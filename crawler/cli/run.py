@@ -67,6 +67,8 @@ def run(
     from crawler.loading import load
     from crawler.settings_layers import Layer, resolve
 
+    if resume == "":
+        raise UsageError("--resume needs a run: its id, spider/id, its path, or last (see `crawler runs`)")
     if fresh and (resume is not None or retry_failed):
         raise UsageError(f"--fresh begins a new run, {'--resume' if resume is not None else '--retry-failed'} does not")
     spider = load(target)

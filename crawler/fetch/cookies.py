@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from http.cookies import CookieError, Morsel
 from typing import Final
 
@@ -43,7 +43,10 @@ class Cookies:
         self.domains = domains
         self._everywhere = dict(everywhere)
         self._jars: dict[str, CookieJar] = {}
-        self._expired: list[str] = []
+        self._written: dict[str, float] = {}  # by key: when what is committed of it was set
+        self._clock = 0.0
+        self.keep: Callable[[dict[str, bytes]], None] = lambda records: None
+        """Is told what an answer set, in the task that got it: records to be committed with its page."""
 
     def quiet(self, session: str) -> bool:
         """Whether `header` has nothing to add to a request without cookies of its own."""
@@ -63,25 +66,30 @@ class Cookies:
 
     def store(self, session: str, url: URL, headers: Sequence[str]) -> None:
         """Keeps what the Set-Cookie headers of an answer from `url` say, as far as it may say it."""
-        kept = [(morsel.key, morsel) for header in headers if (morsel := _read(header, url)) is not None]
-        if kept:
-            self._jar(session).update_cookies(kept, url)
-
-    def records(self, session: str, url: URL, headers: Sequence[str]) -> dict[str, bytes]:
-        """What the commit of the page with this answer records: its cookies by key; `GONE` for one deleted."""
-        found: dict[str, bytes] = {}
+        kept = []
+        records: dict[str, bytes] = {}
+        now = self._clock = max(time.time(), self._clock + 1e-6)  # no two answers at one moment
         for header in headers:
             morsel = _read(header, url)
             if morsel is not None:
-                lives = _seconds(morsel, 0.0) > 0
-                stored = _encode(_Stored(session, str(url), header, time.time())) if lives else GONE
-                found[_key(session, url, morsel)] = stored
-        return found
+                kept.append((morsel.key, morsel))
+                key = _key(session, url, morsel)
+                records[key] = _encode(_Stored(session, str(url), header, now))
+        if kept:
+            self._jar(session).update_cookies(kept, url)
+            self.keep(records)
 
-    def expired(self) -> list[str]:
-        """The keys of restored cookies whose time was over, once: what the next commit takes off."""
-        expired, self._expired = self._expired, []
-        return expired
+    def committed(self, records: Mapping[str, bytes]) -> dict[str, bytes]:
+        """What the commit of a page writes of its records: not what a later answer has replaced, whose page was
+        committed before; `GONE` for a cookie that was deleted."""
+        written: dict[str, bytes] = {}
+        for key, raw in records.items():
+            record = _decode(raw)
+            if record.time >= self._written.get(key, 0.0):
+                self._written[key] = record.time
+                morsel = _read(record.header, URL(record.url, encoded=True))
+                written[key] = raw if morsel is not None and _seconds(morsel, 0.0) > 0 else GONE
+        return written
 
     def restore(self, stored: Mapping[str, bytes]) -> None:
         """Takes up what earlier processes recorded, without what has expired since. Raises
@@ -92,8 +100,9 @@ class Cookies:
             url = URL(record.url, encoded=True)
             morsel = _read(record.header, url)
             left = _seconds(morsel, now - record.time) if morsel is not None else 0.0
+            self._written[key] = record.time
             if morsel is None or left <= 0:
-                self._expired.append(key)
+                self.keep({key: raw})  # its time is over: the next commit takes it off
                 continue
             if morsel["max-age"]:
                 morsel["max-age"] = str(int(left))

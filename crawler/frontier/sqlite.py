@@ -27,9 +27,9 @@ from crawler.frontier.ledger import Ledger, Record, with_again
 from crawler.frontier.recovery import Contents, Meta, load, load_seen, read_entries, read_meta
 from crawler.frontier.schema import connect_reader, connect_writer, damaged, refusal
 from crawler.frontier.seen import SeenSet
-from crawler.frontier.takeup import take_up
+from crawler.frontier.takeup import condition, take_up
 from crawler.frontier.transaction import write_group
-from crawler.frontier.waiting import waiting_for
+from crawler.frontier.waiting import MethodsGone, waiting_for
 from crawler.no_gc import no_gc
 
 __all__ = ["Meta", "SQLiteFrontier", "read_meta"]
@@ -50,6 +50,7 @@ class SQLiteFrontier:
     transaction run one after the other, and it is its owner's to shut down. Without one the store has
     its own. `died` are the pages that the last process was executing when it died; they are charged with it.
     `take_up` says which failed pages are pending again (takeup.py): "failed", "callbacks" or none.
+    `gone` says whether the spider lacks a method: then `open` raises MethodsGone where requests wait for it.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class SQLiteFrontier:
         executor: ThreadPoolExecutor | None = None,
         died: Died | None = None,
         take_up: str = "",
+        gone: Callable[[str], bool] | None = None,
     ) -> None:
         self.taken_up = 0
         """Failed pages that were made pending again when the store was opened."""
         self._path = Path(path)
         self._died = died
         self._take_up = take_up
+        self._gone = gone
         self._callbacks: set[str] = set()
         self._callbacks_stored = 0
         self._durable = durable
@@ -193,14 +196,6 @@ class SQLiteFrontier:
             raise damaged(self._path, "requests are missing from it")
         return [entries[id] if id in entries else with_again(young[id], again.get(id)) for id in asked]
 
-    def waiting_for(self, gone: Callable[[str], bool]) -> dict[str, tuple[int, str]]:
-        """The methods that `gone` does not find and that pending requests wait for: how many, and the URL of
-        the first. Looks through what is pending only where the file may hold such a name."""
-        assert self._reader is not None
-        if self._callbacks_stored and not any(gone(name) for name in self._callbacks):
-            return {}
-        return waiting_for(self._reader, gone)
-
     async def close(self) -> None:
         """Gives back the file and the thread. What was not committed is forgotten."""
         self._usable = False
@@ -262,6 +257,7 @@ class SQLiteFrontier:
         try:
             if self._died is not None:
                 charge_deaths(connection, self._died)
+            self._check_methods(connection)
             if self._take_up:
                 self.taken_up = take_up(connection, self._take_up)
             with no_gc():
@@ -276,6 +272,17 @@ class SQLiteFrontier:
         wal = self._path.with_name(self._path.name + "-wal")
         self._files = {path: _file(path.stat()) for path in (self._path, wal) if path.exists()}
         return found
+
+    def _check_methods(self, connection: sqlite3.Connection) -> None:
+        """Before anything is changed. Looks through what is pending only where the file may hold such a name."""
+        if self._gone is None:
+            return
+        row = connection.execute("SELECT value FROM meta WHERE key = ?", (_CALLBACKS,)).fetchone()
+        if row is not None and not any(self._gone(name) for name in msgspec.msgpack.decode(row[0], type=list[str])):
+            return
+        waiting = waiting_for(connection, self._gone, condition(self._take_up) if self._take_up else "")
+        if waiting:
+            raise MethodsGone(waiting)
 
     def _write(self, group: Group, records: list[Record]) -> None:
         assert self._writer is not None

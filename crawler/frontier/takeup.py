@@ -10,14 +10,14 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 
-__all__ = ["take_up"]
+__all__ = ["condition", "take_up"]
 
 _OF_CODE = "(error LIKE 'callback/%' OR error LIKE '%+callback/%' OR error = 'ProcessDied')"
 
 
 def take_up(connection: sqlite3.Connection, which: str) -> int:
     """Takes up the failed pages: "failed" all, "callbacks" those that the spider's code failed on; how many."""
-    where = "verdict = 'failed'" + (f" AND {_OF_CODE}" if which == "callbacks" else "")
+    where = condition(which)
     connection.execute("BEGIN IMMEDIATE")
     try:
         rows = connection.execute(f"SELECT status, error, count(*) FROM done WHERE {where} GROUP BY 1, 2").fetchall()
@@ -45,6 +45,11 @@ def take_up(connection: sqlite3.Connection, which: str) -> int:
             connection.execute("ROLLBACK")
         raise
     return pages
+
+
+def condition(which: str) -> str:
+    """The SQL condition of the rows of `done` that are taken up."""
+    return "verdict = 'failed'" + (f" AND {_OF_CODE}" if which == "callbacks" else "")
 
 
 def _counted(rows: list[tuple[int, str | None, int]]) -> Counter[str]:

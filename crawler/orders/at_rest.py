@@ -23,7 +23,7 @@ from crawler.orders.carry_out import carry_out
 from crawler.recording import skipped_length
 from crawler.runs.choose import Ended, stored
 from crawler.runs.inbox import Answer, Command, Inbox, Unreadable
-from crawler.runs.intact import key_of
+from crawler.runs.intact import check_intact, key_of
 from crawler.runs.lock import Lock
 from crawler.runs.skipped import SkippedList
 from crawler.scope import Scope
@@ -64,6 +64,7 @@ class AtRest:
             stack.enter_context(Lock(run.path.parent / f"{identity.digest}.lock", f"spider {identity.spider!r}"))
             if not run.frontier.exists():
                 raise StateError(f"{run.path} kept no frontier on the disk (frontier = memory, or it never began)")
+            check_intact(run, key_of(run), "strict")
             self._frontier = SQLiteFrontier(run.frontier, durable=True)
             stack.push_async_callback(self._frontier.close)
             self._recovered = await self._frontier.open()

@@ -121,7 +121,7 @@ def _check_ours(file: BinaryIO, path: Path, base: Base, ours: BinaryIO, skip: in
     if not same:
         raise StateError(
             f"{path} was changed while the run was going ({base.length} bytes then, {length} now), so nothing was "
-            f"appended; the run's output is in {ours.name}"
+            f"appended; the run's output is in {ours.name}: put it where you want it and begin a new run with --fresh"
         )
 
 

@@ -22,7 +22,7 @@ from crawler.errors import CrawlerError
 from crawler.outputs.append import Base, existing_header
 from crawler.outputs.destination import Destination
 from crawler.outputs.failure import OutputError, PositionLost, disk_error, foreign_error
-from crawler.outputs.log import read_frames
+from crawler.outputs.log import check_frames, read_frames
 from crawler.outputs.sinks import is_csv
 
 __all__ = ["Cursor", "MakeSink", "Projection"]
@@ -103,7 +103,7 @@ class Projection:
     async def open(self, recorded: bytes | None, log_end: int, *, append: bool = False) -> None:
         """Begins, or goes on from a recorded cursor. Raises also AlreadyRunning and SettingsError."""
         cursor = _decode_cursor(recorded, log_end)
-        target, header = "", None
+        target, header, there = "", None, False
         with self._explained():
             if self.destination is not None:
                 target = str(self.destination.partial)
@@ -115,10 +115,13 @@ class Projection:
             self._describe = getattr(sink, "describe", None)
             try:
                 position = cursor.sink if cursor is not None and cursor.sink else None
+                if position is None and there:
+                    await self._check_log(log_end)
                 await sink.open(target, position)
                 self.position = cursor.log if cursor is not None and position is not None else 0
             except PositionLost:
                 await sink.close(False)
+                await self._check_log(log_end)
                 self._sink = sink = self._make_sink(header)
                 self._describe = getattr(sink, "describe", None)
                 await sink.open(target, None)
@@ -186,6 +189,10 @@ class Projection:
                 await sink.close(False)
         if self.destination is not None:
             await self._in_thread(self.destination.release)
+
+    async def _check_log(self, log_end: int) -> None:
+        """Before the sink is emptied to be written anew: it may be the last copy that can be read."""
+        await self._in_thread(check_frames, self._log, log_end)
 
     def _take(self, cursor: Cursor | None, append: bool) -> tuple[tuple[str, tuple[str, ...]] | None, bool]:
         destination = self.destination

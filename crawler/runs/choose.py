@@ -123,10 +123,13 @@ def _unfinished(wanted: Wanted, settings: Settings, last: RunDirectory) -> Choic
         return ""
     meta, own = _meta(last), wanted.identity
     ended: Ended | None = stored(meta.meta, "ended", Ended)
+    if settings.resume == "never":
+        if ended is not None and not meta.meta.get("published"):
+            export = f"crawler export {last.identity.spider}/{last.identity.id} -o FILE"
+            return f"run {last.identity.id} has ended without its outputs in place: {export} writes them"
+        return f"run {last.identity.id} is left as it is, since resume = never" if ended is None else ""
     if ended is not None and not meta.meta.get("published"):
         return Choice(last, True, "it had ended; its outputs are put in place", ended)
-    if settings.resume == "never":
-        return f"run {last.identity.id} is left as it is, since resume = never" if ended is None else ""
     if ended is None:
         if _rules(last.identity) != _rules(own):
             return f"run {last.identity.id} has other canonicalisation settings: a new run begins"
@@ -178,10 +181,18 @@ def _going_on(wanted: Wanted, run: RunDirectory, meta: Meta, how: str) -> Choice
         plain = msgspec.to_builtins(wanted.scope)
         notes += [f"{key} was {scope[key]}, is {plain[key]}" for key in sorted(plain) if scope.get(key) != plain[key]]
     take_up: TakeUp = "failed" if wanted.retry_failed else "callbacks" if changed else ""
-    return Choice(run, True, "; ".join(notes), take_up=take_up)
+    before = None if _began(run, meta) else _ended_well(run.path.parent, run.identity.digest)
+    return Choice(run, True, "; ".join(notes), take_up=take_up, before=before)
+
+
+def _began(run: RunDirectory, meta: Meta) -> bool:
+    """Whether a crawl has committed anything in it ("time"; before that was recorded, any commit)."""
+    return "time" in meta.meta or (meta.commit > 0 and not run.identity.target)
 
 
 def _how_it_stopped(meta: Meta) -> str:
+    if "time" not in meta.meta and not meta.commit:
+        return "it had not begun"
     stopped: Ended | None = stored(meta.meta, "stopped", Ended)
     return f"it had stopped ({stopped.reason})" if stopped is not None else "it was killed"
 

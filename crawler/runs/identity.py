@@ -15,7 +15,7 @@ import msgspec
 
 from crawler.errors import DiskError, StateError
 
-__all__ = ["SCHEMA", "Identity", "code_digest", "hash_key", "key_digest", "target_of"]
+__all__ = ["SCHEMA", "Identity", "code_digest", "hash_key", "is_file", "key_digest", "seeds_name", "target_of"]
 
 
 SCHEMA = 1
@@ -51,12 +51,16 @@ class Identity(msgspec.Struct, frozen=True):
 
 def seeds_name(urls: object) -> str:
     """What a list of URLs is known by: its file's path and content; "urls" for one that is no file."""
-    name = str(getattr(urls, "name", ""))
-    try:
-        with Path(name).open("rb") as file:
-            return f"{Path(name).absolute()} {hashlib.file_digest(file, 'blake2b').hexdigest()[:16]}"
-    except (OSError, ValueError):
-        return name or "urls"
+    if not is_file(urls):
+        return "urls"
+    path = Path(str(getattr(urls, "name", "")))
+    with path.open("rb") as file:
+        return f"{path.absolute()} {hashlib.file_digest(file, 'blake2b').hexdigest()[:16]}"
+
+
+def is_file(urls: object) -> bool:
+    """Whether a list of URLs comes from a file that can be read again: not from a pipe, whose reader it would rob."""
+    return Path(str(getattr(urls, "name", "")) or ".").is_file()
 
 
 def args_digest(args: Mapping[str, Any], seeds: str = "") -> str:

@@ -88,8 +88,7 @@ async def test_three_deaths_and_the_rest_unharmed(tmp_path: Path, site: Site, ho
 def test_a_process_is_charged_once(tmp_path: Path) -> None:
     """A kill while the deaths are charged, before the slots are those of a new process."""
     slots = Slots(tmp_path / "slots")
-    slots.memory[slots.first : slots.last] = b"k" * 16
-    slots.close()
+    slots.memory[slots.first : slots.last] = b"k" * 16  # and the process is gone: nobody closes anything
     died = read_slots(tmp_path / "slots")
     assert died.keys == [b"k" * 16]
 
@@ -103,9 +102,13 @@ def test_a_process_is_charged_once(tmp_path: Path) -> None:
     assert [asyncio.run(charge()) for _ in range(3)] == [1, 1, 1]
     again = Slots(tmp_path / "slots")
     again.enter(b"k" * 16)
-    again.close()
     assert read_slots(tmp_path / "slots").epoch != died.epoch
     assert asyncio.run(charge()) == 2
+    last = Slots(tmp_path / "slots")
+    last.enter(b"k" * 16)
+    last.close()
+    last.leave()
+    assert asyncio.run(charge()) == 2, "what ends in order has died on no page"
 
 
 def test_slots_are_cleared_and_threads_have_their_own(tmp_path: Path) -> None:

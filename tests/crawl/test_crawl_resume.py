@@ -14,6 +14,7 @@ from small_site import Site, page
 from crawler import Run, Spider, SpiderError, run
 from crawler.errors import UsageError
 from crawler.events import Event, Started
+from crawler.frontier import read_meta
 from crawler.loading import load
 
 WriteSpider = Callable[[str], type[Spider]]
@@ -277,3 +278,132 @@ async def book(self, response, shelf):
         ("duplicate with arguments", f"{site.url}/b", f"{site.url}/a"),
     }
     assert {line["detail"].split(";")[0] for line in listed} == {"for book(shelf='two')", "for book(shelf='three')"}
+
+
+async def test_of_two_cookies_the_later_answer_counts(site: Site, write: WriteSpider, fast: dict[str, Any]) -> None:
+    """A page that was answered before the login and is committed after it does not log anybody out."""
+
+    def answer(value: str) -> Callable[[web.Request], web.Response]:
+        def handler(request: web.Request) -> web.Response:
+            response = web.Response(text=page(), content_type="text/html")
+            response.set_cookie("sid", value)
+            return response
+
+        return handler
+
+    site.pages |= {
+        "/": page(), "/slow": answer("nobody"), "/login": answer("me"),
+        "/who": lambda request: web.Response(text=request.cookies.get("sid", "-")),
+    }  # fmt: skip
+    spider = write(
+        """
+logged_in = asyncio.Event()
+async def parse(self, response):
+    yield response.follow("/slow", self.slow, priority=1)
+    yield response.follow("/who", self.who, priority=-1)
+async def slow(self, response):
+    yield {"url": str((await self.fetch(response.request.url.replace("slow", "login"))).status)}
+    self.stop("for now", resumable=True)
+async def who(self, response):
+    yield {"url": response.text}
+"""
+    )
+    await run(spider, settings={**fast, "concurrency": 1})
+    again = await run(spider, settings=fast)
+    assert [item["url"] for item in again.items()] == ["200", "me"]
+
+
+async def test_the_cookies_of_a_middlewares_own_request(site: Site, write: WriteSpider, fast: dict[str, Any]) -> None:
+    def login(request: web.Request) -> web.Response:
+        response = web.Response(text="in")
+        response.set_cookie("sid", "me")
+        return response
+
+    site.pages |= {
+        "/": page("/a"), "/a": lambda request: web.Response(text=request.cookies.get("sid", "-")),
+        "/login": login,
+    }  # fmt: skip
+    body = """
+async def log_in(request, fetch):
+    if request.url.endswith("/") and request.depth == 0:
+        await fetch(Request(request.url + "login"))
+    return await fetch(request)
+middlewares = [log_in]
+async def parse(self, response):
+    yield response.follow("/a", self.a)
+    self.stop("for now", resumable=True)
+async def a(self, response):
+    yield {"url": response.text}
+"""
+    await run(write(body), settings=fast)
+    again = await run(write(body), settings=fast)
+    assert [item["url"] for item in again.items()] == ["me"]
+
+
+async def test_a_start_that_was_refused_leaves_the_state_of_the_last_run(
+    site: Site, write: WriteSpider, fast: dict[str, Any], tmp_path: Path
+) -> None:
+    site.pages["/"] = page()
+    spider = write("def parse(self, response):\n    self.state.add('nights')\n    yield {'n': self.state['nights']}")
+    await run(spider, settings=fast)
+    (tmp_path / "d.jsonl").mkdir()
+    with pytest.raises(UsageError, match="is a directory"):
+        await run(spider, settings=fast, output=str(tmp_path / "d.jsonl"))
+    notes = Notes()
+    assert [item["n"] for item in (await run(spider, settings=fast, listeners=[notes])).items()] == [2]
+    assert "it had not begun" in notes.started[0].note
+
+
+async def test_a_spider_without_parse_goes_on(site: Site, write: WriteSpider, fast: dict[str, Any]) -> None:
+    site.pages |= {"/": page("/a"), "/a": page()}
+    first = """
+start_urls = []
+def start(self): yield Request("SITE/", self.INDEX)
+def INDEX(self, response):
+    yield response.follow_all("a", self.leaf)
+    self.stop("for now", resumable=True)
+def leaf(self, response): yield {"url": response.url}
+""".replace("SITE", site.url)
+    await run(write(first.replace("INDEX", "index")), settings=fast)
+    again = await run(write(first.replace("INDEX", "renamed")), settings=fast)
+    assert (again.exit_code, paths_of(again)) == (0, ["/a"])
+
+
+async def test_a_refused_start_takes_nothing_up(site: Site, write: WriteSpider, fast: dict[str, Any]) -> None:
+    site.pages |= {"/": page("/a"), "/a": page()}
+    old = "def parse(self, response):\n    yield response.follow_all('a', self.leaf)\ndef leaf(self, response): 1 / 0"
+    failed = await run(write(old), settings=fast)
+    assert failed.exit_code == 3
+    with pytest.raises(SpiderError, match="no leaf any more"):
+        await run(write("def parse(self, response): pass"), settings=fast, retry_failed=True)
+    assert read_meta(failed.path / "frontier.sqlite").pending == 0, "it is as it was"
+    again = await run(write("def parse(self, response): pass"), settings=fast)
+    assert again.id != failed.id and again.exit_code == 0
+
+
+async def test_lists_that_are_no_file_are_read_again(site: Site, write: WriteSpider, fast: dict[str, Any]) -> None:
+    site.pages |= {"/a": page(), "/b": page(), "/c": page()}
+    spider = write(GOOD + "    if response.url.endswith('/a'):\n        self.stop('for now', resumable=True)")
+    first = await run(spider, settings={**fast, "concurrency": 1}, urls=[f"{site.url}/a", f"{site.url}/b"])
+    again = await run(spider, settings=fast, urls=[f"{site.url}/b", f"{site.url}/c"])
+    assert (first.id, paths_of(again)) == (again.id, ["/a", "/b", "/c"])
+
+
+async def test_a_page_that_a_middleware_dies_on(site: Site, write: WriteSpider, fast: dict[str, Any]) -> None:
+    """It is in the slot of its page while the middleware's own code has the CPU."""
+    site.pages["/"] = page()
+    spider = write(
+        f"""
+async def deadly(request, fetch):
+    from crawler.slots import read_slots
+    from pathlib import Path
+    (run,) = Path({fast["runs_dir"]!r}, "pages").glob("*/slots")
+    assert len(read_slots(run).keys) == 1
+    response = await fetch(request)
+    assert len(read_slots(run).keys) == 1
+    return response
+middlewares = [deadly]
+def parse(self, response): yield {{"url": response.url}}
+"""
+    )
+    assert (await run(spider, settings=fast)).exit_code == 0

@@ -230,6 +230,22 @@ async def test_a_changed_log_stops_the_run(small: SmallRun) -> None:
     await outputs.close()
 
 
+async def test_a_changed_log_leaves_an_output_that_would_be_written_anew(small: SmallRun) -> None:
+    end = small.commit(numbers(3))
+    outputs = small.outputs()
+    await outputs.start(end)
+    await outputs.finish(end)
+    await outputs.close()
+    raw = bytearray(small.log.path.read_bytes())
+    raw[40] ^= 1
+    small.log.path.write_bytes(raw)
+    before = (small.path / "items.jsonl").read_bytes()
+    assert before.count(b"\n") == 3
+    with pytest.raises(StateError, match=r"items\.log was changed at byte 16"):
+        await small.outputs().start(end)  # without the cursors: from the log's beginning
+    assert (small.path / "items.jsonl").read_bytes() == before
+
+
 async def test_cancelled_it_still_ends_what_it_writes(small: SmallRun, tmp_path: Path) -> None:
     outputs = small.outputs(str(tmp_path / "x.jsonl.gz"))
     await outputs.start(0)

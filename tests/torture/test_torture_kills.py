@@ -14,7 +14,7 @@ from torture_trial import Report, Trial
 
 from crawler.demo import DemoServer
 
-FORKED, STARTED, SOAKED = 18, 8, 500  # kills that count
+FORKED, STARTED, SOAKED = 19, 8, 500  # kills that count
 
 
 @pytest.fixture
@@ -24,8 +24,28 @@ def shop() -> Iterator[Callable[[], DemoServer]]:
         yield lambda: stack.enter_context(DemoServer(products=60, latency=0.03, flaky=0.1, slow=0.2))
 
 
-def tortured(parent: Parent, forks: Forks, shop: Callable[[], DemoServer], at: Path, seed: int, enough: int) -> Report:
-    """Trial after trial until `enough` kills count; each is compared with the run that nobody killed."""
+Tortured = Callable[[Parent, int], Report]
+
+
+@pytest.fixture
+def tortured(
+    forks: Forks,
+    shop: Callable[[], DemoServer],
+    tmp_path: Path,
+    seed: int,
+    record_property: Callable[[str, object], None],
+) -> Tortured:
+    """Trial after trial until enough kills count; each is compared with the run that nobody killed."""
+
+    def tortured(parent: Parent, enough: int) -> Report:
+        report = _trials(parent, forks, shop, tmp_path, seed, enough)
+        record_property("torture", str(report))
+        return report
+
+    return tortured
+
+
+def _trials(parent: Parent, forks: Forks, shop: Callable[[], DemoServer], at: Path, seed: int, enough: int) -> Report:
     dice, report, begin = Random(seed), Report(seed), monotonic()
     right = Trial(at / "undisturbed", shop()).undisturbed(forks)
     assert right.counters["items"] == 60
@@ -40,17 +60,17 @@ def tortured(parent: Parent, forks: Forks, shop: Callable[[], DemoServer], at: P
     return report
 
 
-def test_forked_lives(forks: Forks, shop: Callable[[], DemoServer], tmp_path: Path, seed: int) -> None:
-    report = tortured(forks, forks, shop, tmp_path, seed, FORKED)
+def test_forked_lives(forks: Forks, tortured: Tortured) -> None:
+    report = tortured(forks, FORKED)
     assert report.counting >= FORKED and report.lost == report.repeated == 0
 
 
-def test_the_command(forks: Forks, shop: Callable[[], DemoServer], tmp_path: Path, seed: int) -> None:
-    report = tortured(Commands(), forks, shop, tmp_path, seed, STARTED)
+def test_the_command(tortured: Tortured) -> None:
+    report = tortured(Commands(), STARTED)
     assert report.counting >= STARTED and report.lost == report.repeated == 0
 
 
 @pytest.mark.soak
-def test_for_long(forks: Forks, shop: Callable[[], DemoServer], tmp_path: Path, seed: int) -> None:
-    report = tortured(forks, forks, shop, tmp_path, seed, SOAKED)
+def test_for_long(forks: Forks, tortured: Tortured) -> None:
+    report = tortured(forks, SOAKED)
     assert report.counting >= SOAKED and report.lost == report.repeated == 0

@@ -34,13 +34,13 @@ WAYS: list[Signals] = [
 
 @dataclass
 class Report:
-    """All trials of a test, for people: `pytest -s`, or on failure."""
+    """All trials of a test, for people: at the end of the test run, and on failure."""
 
     seed: int
     kills: Counter[str] = field(default_factory=Counter)
     moments: Counter[str] = field(default_factory=Counter)
     commits: list[int] = field(default_factory=list)
-    """Of each life that was killed, how many it made."""
+    """Of each life that was killed by SIGKILL, how many it made."""
     trials: int = 0
     lost: int = 0
     repeated: int = 0
@@ -57,11 +57,12 @@ class Report:
         """A life that was killed."""
         self.kills["+".join(number.name for number in way)] += 1
         self.moments[moment] += 1
-        self.commits.append(commits)
+        if signal.SIGKILL in way:
+            self.commits.append(commits)
 
     @property
     def counting(self) -> int:
-        """Kills of processes that had committed something: others test nothing."""
+        """Kills by SIGKILL of processes that had committed something: others test less."""
         return sum(1 for commits in self.commits if commits)
 
     def __str__(self) -> str:
