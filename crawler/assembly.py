@@ -139,7 +139,7 @@ class Assembly:
         identity = msgspec.structs.replace(identity, key=key_digest(key))
         scope = scope_settings(settings, self._domains)
         self._choice = choice = choose(spider_dir, Wanted(identity, self._run, self._retry_failed, scope), settings)
-        self._recording = Recording(identity.code, scope)
+        self._recording = Recording(choice.directory.identity.id, identity.code, scope)
         self.directory = directory = choice.directory
         if choice.resumed and choice.publish_only is None:
             check_intact(directory, key, settings.durability)
@@ -263,7 +263,8 @@ class Assembly:
         note, taken = self._choice.note, getattr(self._frontier, "taken_up", 0)
         if self._retry_failed and not taken:
             return f"{note}; it has no failed request to try again"
-        return f"{note}; {taken:,} failed pages are taken up again" if taken else note
+        pages = "1 failed page is" if taken == 1 else f"{taken:,} failed pages are"
+        return f"{note}; {pages} taken up again" if taken else note
 
     async def _crawl(self) -> End:
         assert self.engine is not None

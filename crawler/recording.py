@@ -27,10 +27,11 @@ __all__ = ["Recording", "carried_state", "scope_settings", "skipped_length"]
 
 
 class Recording:
-    """Fills the groups of one process. `code` is the digest of the spider's file, `scope` what is followed."""
+    """Fills the groups of one process. `run` is the run's id, `code` the digest of the spider's file, `scope`
+    what is followed."""
 
-    def __init__(self, code: str, scope: Mapping[str, Any]) -> None:
-        self._told = {"code": code.encode(), "scope": msgspec.msgpack.encode(scope)}
+    def __init__(self, run: str, code: str, scope: Mapping[str, Any]) -> None:
+        self._told = {"run": run.encode(), "code": code.encode(), "scope": msgspec.msgpack.encode(scope)}
 
     def begin(
         self,

@@ -270,8 +270,14 @@ def _run_in_new_loop(main: Callable[[], Coroutine[Any, Any, Run]], crawl: Crawl[
             import uvloop
 
             factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main())
+    try:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(main())
+    except RuntimeError as error:
+        # Ctrl-C in the moment before our handlers are there: uvloop cannot close the loop it has just begun.
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
 
 
 async def stream(spider: type[Spider] | str, **crawl: Any) -> AsyncIterator[Any]:

@@ -176,7 +176,8 @@ def _request(report: RequestReport, found: Explanation) -> Iterator[tuple[str | 
 
 def _became(report: RequestReport) -> str:
     at = f", {_when(report.time)}" if report.time is not None else ""
-    status = f"status {report.status}" if report.status else "no answer"
+    none = "given up" if report.error == "GaveUp" else "no answer"
+    status = f"status {report.status}" if report.status else none
     return {
         "pending": "pending: not fetched yet" if not report.fetched else f"pending: tried {_times(report.fetched)}",
         "done": f"done: {status}{at}",
@@ -253,7 +254,8 @@ def _never(found: Explanation) -> Iterator[tuple[str, str]]:
         why = "the run left out every link to it" if found.left_out else "no page of the run has linked to it"
         yield "became", f"nothing: {why}"
     coming = found.forecast
-    yield "would be", _text(coming.text, 1_000)
+    again = " if a link that the rule lets pass leads to it" if found.left_out and coming.verdict != "left out" else ""
+    yield "would be", _text(coming.text, 1_000) + again
     if coming.max_depth is not None and coming.verdict != "left out":
         yield "", f"as far as it is at most {coming.max_depth} links away from a seed (max_depth)"
 

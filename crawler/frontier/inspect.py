@@ -64,6 +64,10 @@ class _Url(msgspec.Struct, frozen=True, array_like=True, gc=False):
 _url_of = msgspec.msgpack.Decoder(_Url).decode
 
 
+_COLUMNS = {"": 0, "done": 1, "failed": 2, "handled": 2}
+"""In the table of hosts: pending, done, failed. What was redirected or skipped is in none of them."""
+
+
 def contents(path: Path, hosts: int = 20) -> Contents:
     """Counts by state, and by host for the `hosts` with most work. A million hosts take 24 MB.
 
@@ -84,7 +88,9 @@ def contents(path: Path, hosts: int = 20) -> Contents:
                 state = verdict or "pending"
                 found.known += n
                 found.states[state] = found.states.get(state, 0) + n
-                (pending if not verdict else failed if verdict in ("failed", "handled") else done)[host] += n
+                place = _COLUMNS.get(verdict or "")
+                if place is not None:
+                    (pending, done, failed)[place][host] += n
         if not found.known:
             return found
         now = time.time()

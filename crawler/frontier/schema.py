@@ -148,7 +148,7 @@ def damaged(path: Path, reason: str) -> StateError:
     """The refusal of a file that cannot be what we wrote."""
     return StateError(
         f"{path} is damaged or not a frontier ({reason}); it was left as it is. "
-        "Restore it from a copy, or move it away to begin anew"
+        "Restore it from a copy, or begin a new run with --fresh"
     )
 
 
@@ -191,7 +191,10 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
             )
         return True
     if application or version or connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
-        raise StateError(f"{path} is another program's database, not a frontier; it was left as it is. Move it away")
+        raise StateError(
+            f"{path} is another program's database, not a frontier; it was left as it is. "
+            "Put the right file back, or begin a new run with --fresh"
+        )
     return False
 
 

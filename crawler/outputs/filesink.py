@@ -90,6 +90,7 @@ class FileSink:
         self._file: Any = None
         self._path = Path()
         self._offset = 0
+        self._changed = 0  # when we last changed the file; 0: not yet
         self._body = -1
         self._tail = b""
         self._member: Any = None
@@ -200,17 +201,18 @@ class FileSink:
 
     async def _put(self, content: bytes) -> None:
         self._broken = True  # until all has gone well
-        _check_length(self._file.fileno(), self._path, self._offset)  # else zeros would fill what was cut off
+        _check_own(self._file.fileno(), self._path, self._offset, self._changed)  # else zeros would fill a hole
         view = memoryview(content)
         while view:
             view = view[await self._file.write(view) :]
+        self._changed = os.fstat(self._file.fileno()).st_mtime_ns
         self._offset += len(content)
         self._tail = (self._tail + content)[-TAIL:]
         self._broken = False
 
     async def _sync(self) -> None:
         self._broken = True
-        await self._in_thread(_sync_untouched, self._file.fileno(), self._path, self._offset)
+        await self._in_thread(_sync_untouched, self._file.fileno(), self._path, self._offset, self._changed)
         self._broken = False
 
     async def _in_thread(self, call: Callable[..., T], *args: Any) -> T:
@@ -224,7 +226,7 @@ def _decode_position(position: bytes) -> Position:
         raise PositionLost("the position is of another version") from None
 
 
-def _sync_untouched(fd: int, path: Path, size: int) -> None:
+def _sync_untouched(fd: int, path: Path, size: int, changed: int) -> None:
     os.fsync(fd)
     own = os.fstat(fd)
     try:
@@ -233,13 +235,15 @@ def _sync_untouched(fd: int, path: Path, size: int) -> None:
         raise DiskError(f"{path} was removed while it was written; run the same command again") from None
     if not os.path.samestat(own, there):
         raise DiskError(f"{path} was replaced by another file while it was written; run the same command again")
-    _check_length(fd, path, size)
+    _check_own(fd, path, size, changed)
 
 
-def _check_length(fd: int, path: Path, size: int) -> None:
-    there = os.fstat(fd).st_size
-    if there != size:
+def _check_own(fd: int, path: Path, size: int, changed: int) -> None:
+    """That nobody else wrote: by length, and by the time of the last change where that was ours."""
+    there = os.fstat(fd)
+    if there.st_size != size or (changed and there.st_mtime_ns != changed):
+        how = f" ({there.st_size} bytes, not {size})" if there.st_size != size else ""
         raise DiskError(
-            f"{path} was changed by somebody else while it was written ({there} bytes, not {size}); "
-            "run the same command again"
+            f"{path} was changed by somebody else while it was written{how}; move it away and run the same command "
+            "again: it is written anew"
         )

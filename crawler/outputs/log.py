@@ -84,6 +84,7 @@ class ItemLog:
         self.path = path
         self._durable = durable
         self._failed = False
+        self._changed = 0  # when we last changed the file; 0: not yet
         self._fd = -1
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -119,6 +120,7 @@ class ItemLog:
             if length < self.end:
                 os.ftruncate(self._fd, length)
                 os.fsync(self._fd)
+                self._changed = os.fstat(self._fd).st_mtime_ns
         except OSError as error:
             raise disk_error(self.path, error, "cut") from None
         self.end = length
@@ -148,6 +150,7 @@ class ItemLog:
         except OSError as error:
             raise disk_error(self.path, error) from None
         self._failed = False
+        self._changed = os.fstat(self._fd).st_mtime_ns
         self.end = end
         return end
 
@@ -177,7 +180,7 @@ class ItemLog:
             what = "" if os.path.samestat(now, self.path.stat()) else "replaced"  # outputs read by the path
         except FileNotFoundError:
             what = "removed"
-        if not what and now.st_size != self.end:
+        if not what and (now.st_size != self.end or (self._changed and now.st_mtime_ns != self._changed)):
             what = "changed"
         if what:
             raise StateError(

@@ -8,6 +8,7 @@ of these it was is said in `Choice.note`.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from crawler.errors import UsageError
+from crawler.errors import StateError, UsageError
 from crawler.runs.directory import RunDirectory, all_runs, check_readable, new_id, newest
 from crawler.runs.identity import Identity
 from crawler.runs.intact import check_frontier_there
@@ -121,7 +122,13 @@ def _unfinished(wanted: Wanted, settings: Settings, last: RunDirectory) -> Choic
     """The last run, if it goes on; else why a new one begins."""
     if not last.frontier.exists():
         return ""
-    meta, own = _meta(last), wanted.identity
+    own = wanted.identity
+    try:
+        meta = _meta(last)
+    except StateError:
+        if settings.resume != "never":
+            raise
+        return f"run {last.identity.id} cannot be read and is left as it is"
     ended: Ended | None = stored(meta.meta, "ended", Ended)
     if settings.resume == "never":
         if ended is not None and not meta.meta.get("published"):
@@ -172,7 +179,8 @@ def _named(wanted: Wanted, run: RunDirectory) -> Choice:
 
 
 def _going_on(wanted: Wanted, run: RunDirectory, meta: Meta, how: str) -> Choice:
-    notes = [f"{how}; {meta.counters.get('pages', 0):,} pages done, {meta.pending:,} requests pending"]
+    pages, pending = meta.counters.get("pages", 0), meta.pending
+    notes = [f"{how}; {_plural(pages, 'page')} done, {_plural(pending, 'request')} pending"]
     changed = _changed(meta, run.identity, wanted.identity)
     if changed:
         notes.append("the spider's file has changed since: what is pending goes through the new code")
@@ -190,11 +198,15 @@ def _began(run: RunDirectory, meta: Meta) -> bool:
     return "time" in meta.meta or (meta.commit > 0 and not run.identity.target)
 
 
+def _plural(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
 def _how_it_stopped(meta: Meta) -> str:
     if "time" not in meta.meta and not meta.commit:
         return "it had not begun"
     stopped: Ended | None = stored(meta.meta, "stopped", Ended)
-    return f"it had stopped ({stopped.reason})" if stopped is not None else "it was killed"
+    return f"it had stopped ({stopped.reason})" if stopped is not None else "it was killed, or could not write its end"
 
 
 def _changed(meta: Meta, identity: Identity, own: Identity) -> bool:
@@ -215,9 +227,10 @@ def _ended_well(spider_dir: Path, digest: str) -> RunDirectory | None:
     """The newest run of (spider, arguments) that ended with 0."""
     runs = [run for run in all_runs(spider_dir) if run.identity.digest == digest and run.frontier.exists()]
     for run in sorted(runs, key=lambda run: run.identity.created, reverse=True):
-        ended: Ended | None = stored(_meta(run).meta, "ended", Ended)
-        if ended is not None and ended.code == 0:
-            return run
+        with contextlib.suppress(StateError):  # a damaged one is refused where somebody wants to go on with it
+            ended: Ended | None = stored(_meta(run).meta, "ended", Ended)
+            if ended is not None and ended.code == 0:
+                return run
     return None
 
 

@@ -190,5 +190,6 @@ def _waits(store: Store, row: Row, ahead: int, state: RunInfo, settings: Setting
     if robots.obeyed and robots.allowed is not True and robots.rule is None:
         waits.append(Wait("robots", f"robots.txt of {robots.origin}: {robots.text}"))
     line = f"{ahead:,} requests of its host go before it" if ahead != 1 else "1 request of its host goes before it"
-    waits.append(Wait("line", line if ahead else "it is the next of its host, or it is being fetched now"))
+    first = "it is the next of its host" + (", or it is being fetched now" if state.state == "running" else "")
+    waits.append(Wait("line", line if ahead else first))
     return waits

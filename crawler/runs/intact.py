@@ -33,6 +33,12 @@ def check_intact(run: RunDirectory, key: bytes, durability: str) -> None:
     """
     _check_key(run, key)
     meta = read_meta(run.frontier)
+    own = meta.meta.get("run", b"").decode()
+    if own and own != run.identity.id:
+        raise StateError(
+            f"{run.frontier} is the one of run {own}, not of {run.identity.id}: put the right file back, with "
+            "its -wal, or begin a new run with --fresh"
+        )
     size = run.log.stat().st_size if run.log.exists() else 0
     if size < meta.log_end:
         raise StateError(

@@ -12,7 +12,7 @@ from aiohttp import web
 from small_site import Site, page
 
 from crawler import Run, Spider, SpiderError, run
-from crawler.errors import UsageError
+from crawler.errors import StateError, UsageError
 from crawler.events import Event, Started
 from crawler.frontier import read_meta
 from crawler.loading import load
@@ -100,7 +100,7 @@ def failed(self, request, error):
     site.pages |= {"/b": page("/new"), "/new": page()}
     notes = Notes()
     again = await run(spider, settings=fast, retry_failed=True, listeners=[notes])
-    assert again.id == first.id and "1 failed pages are taken up again" in notes.started[0].note
+    assert again.id == first.id and "1 failed page is taken up again" in notes.started[0].note
     assert paths_of(again) == ["/", "/a", "/b", "/handled", "/new"]
     assert len(output.read_text().splitlines()) == 5, "the output of the run goes on without being named"
     assert again.stats.counters["requests_failed"] == 1, "the page that was handled still counts as failed"
@@ -180,7 +180,7 @@ async def test_a_named_run_goes_on_with_its_own_arguments(site: Site, write: Wri
     notes = Notes()
     again = await run(goes, settings=fast, run=first.id, listeners=[notes])
     assert again.id == first.id != other.id and again.exit_code == 0
-    assert notes.started[0].note.startswith("as asked; it had stopped (stopped: for now); 1 pages done, 1 requests")
+    assert notes.started[0].note.startswith("as asked; it had stopped (stopped: for now); 1 page done, 1 request")
     assert [item.get("word") for item in again.items()] == [None, "x"]
     ended = await run(goes, settings=fast, run=f"pages/{first.id}")
     assert (ended.id, ended.exit_code, len(list(ended.items()))) == (first.id, 0, 2), "nothing is left to do"
@@ -407,3 +407,26 @@ def parse(self, response): yield {{"url": response.url}}
 """
     )
     assert (await run(spider, settings=fast)).exit_code == 0
+
+
+async def test_a_frontier_of_another_run_and_a_damaged_one(
+    site: Site, write: WriteSpider, fast: dict[str, Any]
+) -> None:
+    site.pages |= {"/": page("/a"), "/a": page()}
+    stopping = write(GOOD + "    self.stop('for now', resumable=True)")
+    first = await run(stopping, settings=fast)
+    other = await run(stopping, settings={**fast, "resume": "never"})
+    frontier, log = first.path / "frontier.sqlite", (first.path / "items.log").read_bytes()
+    own = frontier.read_bytes()
+    frontier.write_bytes((other.path / "frontier.sqlite").read_bytes())
+    with pytest.raises(StateError, match=f"is the one of run {other.id}, not of {first.id}"):
+        await run(stopping, settings=fast, run=first.id)
+    assert (first.path / "items.log").read_bytes() == log
+    frontier.write_bytes(own)
+    (other.path / "frontier.sqlite").write_bytes(b"x" * 5000)
+    with pytest.raises(StateError, match="begin a new run with --fresh"):
+        await run(stopping, settings=fast)
+    notes = Notes()
+    fresh = await run(stopping, settings={**fast, "resume": "never"}, listeners=[notes])
+    assert fresh.id not in (first.id, other.id)
+    assert notes.started[0].note == f"run {other.id} cannot be read and is left as it is"

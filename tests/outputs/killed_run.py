@@ -70,6 +70,7 @@ class Killer:
                 self.step("half a write")
                 await sink._file.truncate(sink._offset)
                 await sink._file.seek(sink._offset)
+                sink._changed = 0
             await real(sink, content)
 
         FileSink._put = put  # type: ignore[method-assign]

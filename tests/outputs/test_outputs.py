@@ -246,6 +246,17 @@ async def test_a_changed_log_leaves_an_output_that_would_be_written_anew(small: 
     assert (small.path / "items.jsonl").read_bytes() == before
 
 
+async def test_an_edit_that_changes_no_length_is_noticed(small: SmallRun, tmp_path: Path) -> None:
+    outputs = small.outputs(str(tmp_path / "x.jsonl"))
+    await outputs.start(0)
+    await outputs.finish(small.commit(numbers(3)))
+    partial = tmp_path / "x.jsonl.partial"
+    os.utime(partial, ns=(0, partial.stat().st_mtime_ns - 10**9))  # the clock of files is coarse: an edit a second ago
+    with pytest.raises(DiskError, match=r"x\.jsonl\.partial was changed by somebody else"):
+        await outputs.finish(small.commit(numbers(3)))
+    await outputs.close()
+
+
 async def test_cancelled_it_still_ends_what_it_writes(small: SmallRun, tmp_path: Path) -> None:
     outputs = small.outputs(str(tmp_path / "x.jsonl.gz"))
     await outputs.start(0)
