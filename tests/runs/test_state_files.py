@@ -153,8 +153,6 @@ def test_a_file_that_is_not_ours_any_more_is_refused_and_left(
     assert str(path) in lines[0] and message in lines[0], lines[0]
     words = ("move", "Move", "put", "Put", "use that", "install", "restore", "Restore")
     assert any(word in lines[0] for word in words), lines[0]
-        word in lines[0] for word in ("move", "Move", "put", "Put", "use that", "install", "restore", "Restore")
-    ), lines[0]
     after = contents(run.path.parent)
     assert len(list(run.path.parent.glob("*/"))) == 1, "no new run was begun in its place"
     if case == "log: a frame":  # found when it is read, with the run open
