@@ -49,10 +49,10 @@ from crawler.runs.lock import Lock
 from crawler.runs.run import Run
 from crawler.runs.skipped import SkippedList
 from crawler.scheduler import Scheduler
-from crawler.scope import Scope
+from crawler.scope import Scope, all_domains
 from crawler.settings import Settings
 from crawler.settings_layers import resolve
-from crawler.settings_values import domains, statuses
+from crawler.settings_values import statuses
 from crawler.slots import Slots, read_slots
 from crawler.spider import Spider
 from crawler.spider_check import check_seeds, lacks, made, methods_gone
@@ -107,10 +107,7 @@ class Assembly:
                 check_target(target, self.settings)
         statuses(self.settings.accept_status)
         check_seeds(self.spider, urls is not None)
-        self._domains = [
-            *domains(self.spider.allowed_domains, f"{spider_class.__name__}.allowed_domains"),
-            *domains(self.settings.allowed_domains, "the setting allowed_domains"),
-        ]
+        self._domains = all_domains(spider_class.__name__, self.spider.allowed_domains, self.settings)
 
     # -- opening
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from crawler.settings_values import domains
 from crawler.urls import hostname, in_domains
 
 if TYPE_CHECKING:
     from crawler.request import Request
     from crawler.settings import Settings
 
-__all__ = ["Scope"]
+__all__ = ["Scope", "all_domains"]
 
 
 class Scope:
@@ -44,3 +45,12 @@ class Scope:
                 self._hosts.clear()
             known = self._hosts[host] = not self._domains or in_domains(host, self._domains)
         return known
+
+
+def all_domains(spider: str, own: Any, settings: Settings) -> list[str]:
+    """The domains to stay on: those of the class `spider`, and the setting's. Raises SettingsError for
+    what is no domain."""
+    return [
+        *domains(own, f"{spider}.allowed_domains"),
+        *domains(settings.allowed_domains, "the setting allowed_domains"),
+    ]

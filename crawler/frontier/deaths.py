@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from crawler.contracts import Died
+from crawler.frontier.schema import transaction
 
 __all__ = ["charge_deaths"]
 
@@ -18,8 +19,7 @@ def charge_deaths(connection: sqlite3.Connection, died: Died) -> None:
     """
     if not died.keys:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         charged = connection.execute("SELECT value FROM meta WHERE key = ?", (_EPOCH,)).fetchone()
         if charged is None or charged[0] != died.epoch:
             connection.executemany(
@@ -27,8 +27,3 @@ def charge_deaths(connection: sqlite3.Connection, died: Died) -> None:
                 [(key,) for key in set(died.keys)],
             )
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_EPOCH, died.epoch))
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

@@ -13,7 +13,6 @@ from typing import Any
 
 from crawler.binding import mark_of
 from crawler.contracts import Entry, Group, Outcome, StateOp
-from crawler.frontier.bodies import freeze_arguments
 from crawler.frontier.seen import SeenSet
 from crawler.request import make
 from crawler.state import apply
@@ -74,9 +73,9 @@ class Ledger:
         return visit == (again.visit if again is not None else 0)
 
     def accept(self, outcome: Outcome) -> list[Entry]:
-        """Numbers what is new. Raises, before anything is changed, TypeError for a callback's argument
-        that cannot be stored and for a state operation that the value does not bear, ValueError for
-        an outcome that contradicts itself."""
+        """Numbers what is new; the store has frozen its arguments (`freeze_arguments`). Raises, before anything
+        is changed, TypeError for a state operation that the value does not bear, ValueError for an outcome
+        that contradicts itself."""
         entry, verdict = outcome.entry, outcome.verdict
         if (verdict == "returned") != (outcome.returned is not None):
             raise ValueError(f"the verdict is {verdict} and returned is {outcome.returned}: one needs the other")
@@ -86,8 +85,6 @@ class Ledger:
             record.counts = False
             self._records.append(record)
             return []
-        for found in outcome.found:
-            freeze_arguments(found.request)
         if outcome.state:
             record.state = self._after(outcome.state)
             self._set(record.state)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from crawler.contracts import Entry, Group, Outcome, Recovered
 from crawler.errors import StateError
+from crawler.frontier.bodies import freeze_arguments
 from crawler.frontier.ledger import Ledger, with_again
 
 __all__ = ["MemoryFrontier"]
@@ -43,6 +44,8 @@ class MemoryFrontier:
     def accept(self, outcome: Outcome) -> list[Entry]:
         """Dedupes and numbers what the page found; all of it may be handed out now."""
         self._check()
+        for found in outcome.found:
+            freeze_arguments(found.request)
         entries = self._ledger.accept(outcome)
         for entry in entries:
             self._entries[entry.id] = entry

@@ -7,14 +7,16 @@ key is in memory (`seen`), and `explain` may scan.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from crawler.errors import DiskError, StateError
 
-__all__ = ["APPLICATION_ID", "SCHEMA", "connect_reader", "connect_writer", "damaged", "refusal"]
+__all__ = ["APPLICATION_ID", "SCHEMA", "connect_reader", "connect_writer", "damaged", "refusal", "transaction"]
 
 APPLICATION_ID = 0x6372776C  # "crwl"; file(1) and SQLite's own tools show it
 SCHEMA = 2
@@ -114,6 +116,19 @@ def connect_reader(path: Path) -> sqlite3.Connection:
             return _read_only(path, "immutable=1")
     except sqlite3.Error as error:
         raise refusal(path, error) from error
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is executed inside, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some errors have rolled back already
+            connection.execute("ROLLBACK")
+        raise
 
 
 def refusal(path: Path, error: Exception) -> StateError:

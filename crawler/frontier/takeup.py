@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 
+from crawler.frontier.schema import transaction
+
 __all__ = ["condition", "take_up"]
 
 _OF_CODE = "(error LIKE 'callback/%' OR error LIKE '%+callback/%' OR error = 'ProcessDied')"
@@ -18,8 +20,7 @@ _OF_CODE = "(error LIKE 'callback/%' OR error LIKE '%+callback/%' OR error = 'Pr
 def take_up(connection: sqlite3.Connection, which: str) -> int:
     """Takes up the failed pages: "failed" all, "callbacks" those that the spider's code failed on; how many."""
     where = condition(which)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         rows = connection.execute(f"SELECT status, error, count(*) FROM done WHERE {where} GROUP BY 1, 2").fetchall()
         pages = sum(int(count) for *_, count in rows)
         if pages:
@@ -39,11 +40,6 @@ def take_up(connection: sqlite3.Connection, which: str) -> int:
                 "DELETE FROM counter WHERE value <= 0 AND name = ?", [(name,) for _, name in taken_back]
             )
             connection.execute("DELETE FROM meta WHERE key IN ('ended', 'published', 'stopped')")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
     return pages
 
 

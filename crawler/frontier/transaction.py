@@ -17,6 +17,7 @@ from crawler.binding import mark_of
 from crawler.contracts import Group
 from crawler.frontier.hosts import Hosts
 from crawler.frontier.ledger import GONE, Again, Record
+from crawler.frontier.schema import transaction
 from crawler.frontier.seen import kept
 from crawler.state import encode_value
 
@@ -40,14 +41,8 @@ def write_group(
     hosts: Hosts,
 ) -> None:
     """Writes the records of a group and all that goes with it. Raises sqlite3.Error, nothing written."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         _write(connection, group, records, bodies, hosts)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # some errors have rolled back already
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _write(

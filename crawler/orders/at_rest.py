@@ -26,19 +26,15 @@ from crawler.runs.inbox import Answer, Command, Inbox, Unreadable
 from crawler.runs.intact import check_intact, key_of
 from crawler.runs.lock import Lock
 from crawler.runs.skipped import SkippedList
-from crawler.scope import Scope
+from crawler.scope import Scope, all_domains
 from crawler.settings import Settings
 from crawler.settings_layers import Layer, resolve
-from crawler.settings_values import domains
-from crawler.urls import CanonicalRules
 
 if TYPE_CHECKING:
     from crawler.runs import RunDirectory
     from crawler.spider import Spider
 
 __all__ = ["AtRest"]
-
-_LISTED = 100_000  # skips that one process lists, as a crawl's
 
 
 class AtRest:
@@ -130,9 +126,7 @@ class AtRest:
         identity = self._run.identity
         if identity.fingerprint_version != VERSION:
             raise StateError(f"{self._run.path} has other fingerprints than this version of crawler: use that one")
-        rules: dict[str, Any] = dict(identity.canonical)
-        rules["drop_query"] = tuple(rules.get("drop_query", ()))
-        fingerprinter = Fingerprinter(key_of(self._run), CanonicalRules(**rules))
+        fingerprinter = Fingerprinter(key_of(self._run), identity.rules)
         settings, allowed = self._rules
         return Linker(fingerprinter, Scope(settings, allowed), self._frontier, settings)
 
@@ -144,8 +138,7 @@ class AtRest:
         settings = resolve(self.spider, env=os.environ, use_files=True, command_line=layers).settings
         if "allowed_domains" in told:
             return settings, list(told["allowed_domains"])
-        own = domains(self.spider.allowed_domains, f"{self.spider.__name__}.allowed_domains")
-        return settings, [*own, *domains(settings.allowed_domains, "the setting allowed_domains")]
+        return settings, all_domains(self.spider.__name__, self.spider.allowed_domains, settings)
 
     @property
     def store(self) -> Path:

@@ -94,8 +94,7 @@ def _canonical_rules(run: RunDirectory | None, settings: Settings) -> CanonicalR
     """Those that the run's keys were made with."""
     if run is None:
         return CanonicalRules.from_settings(settings)
-    stored = run.identity.canonical
-    return CanonicalRules(**{**stored, "drop_query": tuple(stored.get("drop_query", ()))})
+    return run.identity.rules
 
 
 def _key(run: RunDirectory, url: str, rules: CanonicalRules, missing: list[str]) -> bytes:

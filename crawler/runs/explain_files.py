@@ -11,12 +11,10 @@ from crawler.codec import decode_item
 from crawler.errors import StateError
 from crawler.outputs.log import read_frames
 from crawler.runs.explain_report import Items, LeftOut
+from crawler.runs.skipped import OTHER_ARGUMENTS
 from crawler.urls import CanonicalRules, canonical, hostname
 
-__all__ = ["ARGUMENTS", "items_of", "left_out"]
-
-ARGUMENTS = "duplicate with arguments"
-"""The reason of a link to a known page that named another callback or other arguments."""
+__all__ = ["items_of", "left_out"]
 
 _MOST = 50  # links that are told of each kind
 _FIRST = 3  # items of a page that are told
@@ -39,7 +37,7 @@ def left_out(path: Path, wanted: str, rules: CanonicalRules) -> tuple[list[LeftO
                     continue
                 if canonical(link.url, rules) != wanted:
                     continue
-                listed = differing if link.reason == ARGUMENTS else refused
+                listed = differing if link.reason == OTHER_ARGUMENTS else refused
                 if len(listed) < _MOST and link not in listed:  # a kill may repeat a line
                     listed.append(link)
     except FileNotFoundError:

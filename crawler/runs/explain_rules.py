@@ -21,7 +21,7 @@ from crawler.robots import path_of, text_of
 from crawler.robots_rules import ALLOW_ALL, parse, product_token
 from crawler.runs.choose import stored
 from crawler.runs.explain_report import Forecast, RobotsVerdict
-from crawler.scope import Scope
+from crawler.scope import Scope, all_domains
 from crawler.settings_values import domains
 from crawler.spider_check import made
 from crawler.urls import mask, origin
@@ -61,11 +61,7 @@ def rules_of_spider(
             raise
         missing.append(f"what {spider.__name__} makes of its arguments: {error}")
         allowed = allowed if isinstance(allowed, list | tuple) else ()
-    found = [
-        *domains(allowed, f"{spider.__name__}.allowed_domains"),
-        *domains(settings.allowed_domains, "the setting allowed_domains"),
-    ]
-    return RulesInForce(settings, found, missing)
+    return RulesInForce(settings, all_domains(spider.__name__, allowed, settings), missing)
 
 
 def rules_of_run(run: RunDirectory, resolved: Callable[[type[Spider] | None], Effective]) -> RulesInForce:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from crawler.errors import DiskError, StateError
+from crawler.urls import CanonicalRules
 
 __all__ = ["SCHEMA", "Identity", "code_digest", "hash_key", "is_file", "key_digest", "seeds_name", "target_of"]
 
@@ -42,6 +43,11 @@ class Identity(msgspec.Struct, frozen=True):
     key: str = ""
     """Digest of the hash key: with another one every page would be a new one."""
     schema: int = SCHEMA
+
+    @property
+    def rules(self) -> CanonicalRules:
+        """`canonical` as the fingerprints take it."""
+        return CanonicalRules(**{**self.canonical, "drop_query": tuple(self.canonical.get("drop_query", ()))})
 
     @property
     def digest(self) -> str:
