@@ -10,6 +10,7 @@ from crawler.callbacks import stepped
 from crawler.errors import Retry
 from crawler.events import Event, HostParked, HostWaits
 from crawler.retry_after import retry_after
+from crawler.stages import ONION, SCHEDULE, Stages
 
 if TYPE_CHECKING:
     from crawler.contracts import Entry, Fetch
@@ -27,8 +28,15 @@ class Asker:
     """
 
     def __init__(
-        self, onion: Fetch, scheduler: Scheduler, emit: Callable[[Event], None], max_wait: float, slots: Slots | None
+        self,
+        onion: Fetch,
+        scheduler: Scheduler,
+        emit: Callable[[Event], None],
+        max_wait: float,
+        slots: Slots | None,
+        stages: Stages,
     ) -> None:
+        self._stages = stages
         self._onion = onion
         self._scheduler = scheduler
         self._emit = emit
@@ -39,6 +47,8 @@ class Asker:
         """The answer; the host's permit is held until its end. Raises what the onion raises."""
         response: Response | None = None
         failed = True
+        stages = self._stages
+        before = stages.weight and stages.enter(ONION)
         try:
             asking = self._onion(entry.request)
             response = await (asking if self._slots is None else stepped(asking, self._slots, entry.key))
@@ -48,12 +58,16 @@ class Asker:
             response = retry.response
             raise
         finally:
+            if before:
+                stages.enter(SCHEDULE)
             wait = _asked_to_wait(response) if response is not None else 0.0
             self._scheduler.release(entry.host, wait=min(wait, self._max_wait), failed=failed)
             if wait > self._max_wait:
                 self._park(entry.host, wait)
             elif wait:
                 self._emit(HostWaits(entry.host, wait, "Retry-After"))
+            if before:
+                stages.leave(before)
 
     def _park(self, host: str, wait: float) -> None:
         until, reason = time.time() + wait, f"it asked to wait {wait:,.0f} s (Retry-After)"

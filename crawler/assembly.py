@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crawler.arguments import convert
+from crawler.canonical import CanonicalRules
 from crawler.commit import Committer
 from crawler.contracts import Entry, Frontier, Group
 from crawler.counts import Counts, HostStats, Stats, stats_json
@@ -34,6 +34,7 @@ from crawler.frontier import MemoryFrontier, SQLiteFrontier
 from crawler.frontier.fingerprint import VERSION, Fingerprinter
 from crawler.frontier.waiting import MethodsGone
 from crawler.linking import Linker
+from crawler.memory import keep_freed, watching
 from crawler.middleware import RetryMiddleware, wrap
 from crawler.outputs import ItemLog, Outputs, check_target
 from crawler.pipelines import Chain
@@ -56,8 +57,8 @@ from crawler.settings_values import statuses
 from crawler.slots import Slots, read_slots
 from crawler.spider import Spider
 from crawler.spider_check import check_seeds, lacks, made, methods_gone
+from crawler.stages import COMMIT, MeasuredThreads, Stages
 from crawler.state import decode_value
-from crawler.urls import CanonicalRules
 
 if TYPE_CHECKING:
     from crawler.settings import SettingsDict
@@ -98,6 +99,7 @@ class Assembly:
         self._targets = [*outputs, *self.settings.output, *self.spider.outputs]
         self._stack = AsyncExitStack()
         self.counts = Counts()
+        self._stages = Stages()
         self.engine: Engine | None = None
         self._state = "starting"
         self._end: End | None = None
@@ -122,6 +124,7 @@ class Assembly:
 
     async def _open(self, stack: AsyncExitStack) -> None:
         settings, spider = self.settings, self.spider
+        keep_freed(settings.malloc_keep)
         rules = CanonicalRules.from_settings(settings)
         runs_dir = Path(settings.runs_dir) if self._run is None else self._run.path.parent.parent
         if settings.frontier != "memory":
@@ -140,7 +143,7 @@ class Assembly:
         self.directory = directory = choice.directory
         if choice.resumed and choice.publish_only is None:
             check_intact(directory, key, settings.durability)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._thread = MeasuredThreads(1, "commit", self._stages, COMMIT)
         stack.callback(self._thread.shutdown)
         self._frontier = self._new_frontier(choice)
         stack.push_async_callback(self._frontier.close)
@@ -162,11 +165,11 @@ class Assembly:
         cursors = {
             name.removeprefix("output/"): raw for name, raw in recovered.meta.items() if name.startswith("output/")
         }
-        self._outputs = Outputs(directory.log, self._targets, settings, directory.path, cursors)
+        self._outputs = Outputs(directory.log, self._targets, settings, directory.path, cursors, self._stages)
         await self._outputs.start(recovered.log_end)
         stack.push_async_callback(self._outputs.close)
         self._skipped = stack.enter_context(SkippedList(directory.skipped, skipped_length(recovered.meta)))
-        fetcher = await stack.enter_async_context(AiohttpFetcher(settings))
+        fetcher = await stack.enter_async_context(AiohttpFetcher(settings, stages=self._stages))
         fetcher.cookies.restore(recovered.cookies)
         self._wire(fetcher, Fingerprinter(key, rules))
 
@@ -191,15 +194,15 @@ class Assembly:
         self._committer = Committer(
             self._frontier, self._log, self._thread, settings,
             number=self._recovered.commit, list_skips=self._skipped.append,
-            prepare=self._recording.prepare, committed=self._committed,
+            prepare=self._recording.prepare, committed=self._committed, stages=self._stages,
         )  # fmt: skip
         self.engine = Engine(
             spider, settings,
             frontier=self._frontier, scheduler=scheduler, robots=robots, fetcher=fetcher, cookies=fetcher.cookies,
             onion=wrap(fetcher, [retry, *spider.middlewares]), retry=retry, chain=Chain(spider.pipelines),
-            linker=Linker(fingerprinter, scope, self._frontier, settings, self._skipped.differing),
+            linker=Linker(fingerprinter, scope, self._frontier, settings, self._skipped.differing, self._stages),
             committer=self._committer, counts=self.counts, emit=self.emit, slots=self._slots, seeds=self._urls,
-            inbox=Inbox(self.directory),
+            inbox=Inbox(self.directory), stages=self._stages,
         )  # fmt: skip
         self.engine.notices.skips = self._skipped.told
         self._recording.begin(
@@ -265,8 +268,9 @@ class Assembly:
 
     async def _crawl(self) -> End:
         assert self.engine is not None
-        async with self._writing_outputs(self.engine):
-            return await self.engine.run(self._recovered)
+        async with self._writing_outputs(self.engine), watching(self.settings, self.engine):
+            with self._stages.running():
+                return await self.engine.run(self._recovered)
 
     @contextlib.asynccontextmanager
     async def _writing_outputs(self, engine: Engine) -> AsyncIterator[None]:
@@ -377,6 +381,7 @@ class Assembly:
             outputs=self._outputs.states() if self._choice else {},
             warnings=list(counts.warnings),
             callbacks_blocked=dict(counts.blocked),
+            stages=self._stages.report(counts.here.get("responses", 0)),
         )
 
 

@@ -118,6 +118,8 @@ def _plain_mark(callback: str) -> int:
 
 def decode_kwargs(method: Any, raw: bytes) -> dict[str, Any]:
     """The stored arguments of a callback, typed by its annotations. Raises msgspec.ValidationError."""
+    if raw == b"\x80":
+        return {}
     plain: dict[str, Any] = msgspec.msgpack.decode(raw)
     typed = _arguments_type(getattr(method, "__func__", method), tuple(plain)).decode(raw)
     return {name: getattr(typed, name) for name in plain}

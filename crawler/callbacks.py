@@ -12,12 +12,13 @@ import sys
 import sysconfig
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import AsyncGeneratorType, FrameType, GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crawler.contracts import NOBODY
+from crawler.request import Request
 
 if TYPE_CHECKING:
     from crawler.slots import Slots
@@ -28,6 +29,11 @@ T = TypeVar("T")
 USER_ERRORS = (Exception, SystemExit)
 """What a user's code may raise without ending the crawl: also `sys.exit()`, which asyncio lets through."""
 Take = Callable[[Any], Awaitable[None] | None]
+TakeRequests = Callable[[Sequence[Request]], None]
+_REQUESTS = {Request}
+_MANY = frozenset({list, tuple, GeneratorType, AsyncGeneratorType})
+_NOTHING: Any = object()
+"""What a step that need not wait waits for (a bare yield waits for None)."""
 _OURS = str(Path(__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -63,27 +69,63 @@ class Results:
         frame: FrameType | None = getattr(generator, "gi_frame", None) or getattr(generator, "ag_frame", None)
         return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
 
-    async def give(self, take: Take) -> None:
-        """Runs the method to its end; `take` gets the yields, members one by one.
+    async def give(self, take: Take, take_requests: TakeRequests) -> None:
+        """Runs the method to its end; `take` gets the yields, members one by one, but for a list or tuple of
+        nothing but requests, which `take_requests` gets as it is.
 
         `take` returns None, or an awaitable that is awaited before the method goes on. Raises what the
         method or `take` raised, and WrongYield for a result that cannot be read.
         """
         result = self._step(self._call)
+        if type(result) is AsyncGeneratorType:
+            await self._drain(result, take, take_requests)
+            return
         if inspect.iscoroutine(result) or (isinstance(result, Awaitable) and not hasattr(result, "__aiter__")):
             result = await stepped(result, self._slots, self._key, self._took)
         if result is None:
             return
         if hasattr(result, "__aiter__"):
-            await self._drain(result, take)
+            await self._iterate(result, take, take_requests)
         elif isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):
             raise WrongYield(f"returned {shown(result)}: return a list of items, or yield them", self.where())
         else:
             self._generator = result
             for value in self._sync(iter(result)):
-                await self._members(value, take)
+                await self._members(value, take, take_requests)
 
-    async def _drain(self, result: Any, take: Take) -> None:
+    async def _drain(self, generator: AsyncGeneratorType[Any, None], take: Take, take_requests: TakeRequests) -> None:
+        """`_iterate` for what nearly all callbacks are: a step that need not wait is made here, by one call."""
+        self._generator = generator
+        clock, slots, key = time.perf_counter, self._slots, self._key
+        memory, slot = slots.memory, slice(slots.first, slots.last)
+        try:
+            while True:
+                step = generator.__anext__()
+                begin = clock()
+                memory[slot] = key
+                try:
+                    waited = step.send(None)
+                except StopIteration as stop:
+                    value, waited = stop.value, _NOTHING
+                except StopAsyncIteration:
+                    return
+                finally:
+                    memory[slot] = NOBODY
+                    self._took(clock() - begin)
+                if waited is not _NOTHING:
+                    try:
+                        value = await stepped(step, slots, key, self._took, waited)
+                    except StopAsyncIteration:
+                        return
+                if type(value) in _MANY:
+                    await self._members(value, take, take_requests)
+                elif (waiting := take(value)) is not None:
+                    await waiting
+        except BaseException:
+            await generator.aclose()
+            raise
+
+    async def _iterate(self, result: Any, take: Take, take_requests: TakeRequests) -> None:
         self._generator = result
         iterator = result.__aiter__()
         try:
@@ -92,14 +134,17 @@ class Results:
                     value = await stepped(iterator.__anext__(), self._slots, self._key, self._took)
                 except StopAsyncIteration:
                     return
-                await self._members(value, take)
+                await self._members(value, take, take_requests)
         finally:
             close = getattr(iterator, "aclose", None)
             if close is not None:
                 await close()
 
-    async def _members(self, value: Any, take: Take) -> None:
+    async def _members(self, value: Any, take: Take, take_requests: TakeRequests) -> None:
         kind = type(value)
+        if (kind is list or kind is tuple) and set(map(type, value)) == _REQUESTS:
+            take_requests(value)
+            return
         if kind is AsyncGeneratorType:
             async for member in value:
                 waiting = take(member)
@@ -134,17 +179,24 @@ class Results:
 
 class stepped(Awaitable[T]):
     """Awaits a user's coroutine step by step: its page's key stands in the loop's slot during each step
-    and not while it waits; `took` is told how long each held the loop."""
+    and not while it waits; `took` is told how long each held the loop. `waited`: what its first step, made
+    before, waits for."""
 
-    __slots__ = ("_awaitable", "_key", "_slots", "_took")
+    __slots__ = ("_awaitable", "_key", "_slots", "_took", "_waited")
 
     def __init__(
-        self, awaitable: Awaitable[T], slots: Slots, key: bytes, took: Callable[[float], None] | None = None
+        self,
+        awaitable: Awaitable[T],
+        slots: Slots,
+        key: bytes,
+        took: Callable[[float], None] | None = None,
+        waited: Any = _NOTHING,
     ) -> None:
         self._awaitable = awaitable
         self._slots = slots
         self._key = key
         self._took = took or _untold
+        self._waited = waited
 
     def __await__(self) -> Generator[Any, Any, T]:
         steps = self._awaitable.__await__()
@@ -153,7 +205,14 @@ class stepped(Awaitable[T]):
         send = getattr(steps, "send", None) or (lambda _value: next(steps))
         value: Any = None
         error: BaseException | None = None
+        waited = self._waited
         while True:
+            if waited is not _NOTHING:
+                value, error = None, None
+                try:
+                    value = yield waited
+                except BaseException as raised:
+                    error = raised
             begin = clock()
             memory[slot] = key
             try:
@@ -164,25 +223,25 @@ class stepped(Awaitable[T]):
             finally:
                 memory[slot] = NOBODY
                 took(clock() - begin)
-            value, error = None, None
-            try:
-                value = yield waited
-            except BaseException as raised:
-                error = raised
 
 
 def _untold(seconds: float) -> None:
     """Nobody wants to know."""
 
 
-async def in_thread(call: Callable[[], Any], slots: Slots, key: bytes) -> list[Any]:
-    """The yields of a blocking callback, run whole in the thread pool (with the page's context)."""
+async def in_thread(call: Callable[[], Any], slots: Slots, key: bytes, took: Callable[[int], None]) -> list[Any]:
+    """The yields of a blocking callback, run whole in the thread pool (with the page's context); `took` is told
+    its nanoseconds of CPU time."""
+    spent = 0
 
     def run() -> list[Any]:
+        nonlocal spent
         slots.enter(key)
+        begin = time.thread_time_ns()
         try:
             return listed(call())
         finally:
+            spent = time.thread_time_ns() - begin
             slots.leave()
 
     def listed(result: Any) -> list[Any]:
@@ -190,9 +249,13 @@ async def in_thread(call: Callable[[], Any], slots: Slots, key: bytes) -> list[A
             return []
         if isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):
             raise WrongYield(f"returned {shown(result)}", "")
-        return list(result)
+        many = (list, tuple, GeneratorType)
+        return [member for value in result for member in (value if type(value) in many else (value,))]
 
-    return await asyncio.to_thread(run)
+    try:
+        return await asyncio.to_thread(run)
+    finally:
+        took(spent)
 
 
 def shown(value: object) -> str:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from crawler.contracts import Entry, Frontier, Group, Outcome, Skip
+from crawler.stages import COMMIT, Stages
 from crawler.uncancelled import uncancelled
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class Committer:
         list_skips: Callable[[list[Skip]], int],
         prepare: Callable[[Group], None],
         committed: Callable[[Group, list[Entry], float], None],
+        stages: Stages,
     ) -> None:
+        self._stages = stages
         self._frontier = frontier
         self._log = log
         self._thread = thread
@@ -81,7 +84,8 @@ class Committer:
         self._waiting.append(outcome)
         self._bytes += outcome.size
         self._submitted += 1
-        self._wake.set()
+        if len(self._waiting) == 1 or self._is_group():  # in between it sleeps until the group is due
+            self._wake.set()
 
     async def flush(self, *, force: bool = False) -> None:
         """Waits until all that was submitted so far is durable. `force` commits even an empty group."""
@@ -103,7 +107,7 @@ class Committer:
                 await self._turn()
                 if self._closing and not self._waiting and not self._forced:
                     return
-                await self._write()
+                await self._stages.drive(self._write(), COMMIT)
         except BaseException as error:
             self.error = error
             raise
@@ -121,12 +125,15 @@ class Committer:
             self._wake.clear()
             left = self._began + self._gap - time.monotonic()
             urgent = self._urgent > self._durable
-            full = len(self._waiting) >= self._max_pages or self._bytes >= self._max_bytes
-            if self._waiting and (urgent or full or left <= 0):
+            if self._waiting and (urgent or self._is_group() or left <= 0):
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left if self._waiting else None):
                     await self._wake.wait()
+
+    def _is_group(self) -> bool:
+        """Whether enough waits to be written without waiting for more."""
+        return len(self._waiting) >= self._max_pages or self._bytes >= self._max_bytes
 
     def _answer_flushes(self) -> None:
         waiting = []

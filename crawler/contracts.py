@@ -7,9 +7,11 @@ group is committed as a whole: item log first, then one transaction of the front
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from crawler.backlog import Backlog, Level
 
 if TYPE_CHECKING:
     from crawler.request import Request
@@ -47,9 +49,6 @@ handled: failed, and the spider's errback or `failed` yielded something. redirec
 skipped: not sent, by rule. returned: given back with a time (not final). none: not a page (seeds,
 `opened`, `closed`).
 """
-
-Level = tuple[int, int]
-"""(-priority, depth): smaller goes first; within a level the older goes first."""
 
 
 class Entry:
@@ -102,16 +101,18 @@ class Entry:
 class Found:
     """A request that a page yielded, fingerprinted, not yet known to be new.
 
-    `age` is 0 but for a redirect's target, which takes its source's.
+    `age` is 0 but for a redirect's target, which takes its source's. `mark` is the request's
+    (`binding.mark_of`) where whoever found it knows it; 0: the store makes it.
     """
 
-    __slots__ = ("age", "host", "key", "request")
+    __slots__ = ("age", "host", "key", "mark", "request")
 
-    def __init__(self, key: bytes, host: str, request: Request, age: int = 0) -> None:
+    def __init__(self, key: bytes, host: str, request: Request, age: int = 0, mark: int = 0) -> None:
         self.key = key
         self.host = host
         self.request = request
         self.age = age
+        self.mark = mark
 
 
 class ItemRecord:
@@ -216,11 +217,11 @@ class Died(NamedTuple):
 class Recovered:
     """What a store knew when it was opened. A new store gives the defaults.
 
-    `chains` are the pending ids by host and level, oldest first; `returned` the entries that are
+    `backlog` are the pending ids by host and level, oldest first; `returned` the entries that are
     pending with a time, tries or an age of their own. Both together are all that is pending.
     """
 
-    chains: Iterable[tuple[str, Level, Sequence[int]]] = ()
+    backlog: Backlog = field(default_factory=Backlog)
     returned: Sequence[Entry] = ()
     pending: int = 0
     known: int = 0

@@ -77,6 +77,9 @@ class Stats(msgspec.Struct, frozen=True):
     warnings: list[str]
     callbacks_blocked: dict[str, float]
     """Callback name to the longest time, in seconds, that it blocked the loop."""
+    stages: dict[str, float] = msgspec.field(default_factory=dict)
+    """CPU time of this process in µs a response: the stages of `crawler.stages`, "other" and their sum, "cpu"
+    (docs/performance.md). Empty before the first."""
 
 
 class _Said(msgspec.Struct):

@@ -20,7 +20,8 @@ class End:
     """Why a crawl ended. `final`: the run is over, its outputs are published; else it can go on.
 
     `limit` names the setting that was reached and `value` what it was: a later run goes on only
-    when it is higher or gone. `interrupted`: pages in flight get `grace` seconds.
+    when it is higher or gone. `interrupted`: pages in flight get `grace` seconds. `leaves`: they get
+    none and stay pending.
     """
 
     reason: str
@@ -28,6 +29,7 @@ class End:
     text: str = ""
     final: bool = True
     interrupted: bool = False
+    leaves: bool = False
     limit: str = ""
     value: float = 0.0
     error: BaseException | None = field(default=None, compare=False)
@@ -64,6 +66,8 @@ class Limits:
     def __init__(self, settings: Settings, counts: Counts) -> None:
         self._settings = settings
         self._counts = counts
+        limits = (settings.max_items, settings.max_bytes, settings.max_errors, settings.max_seconds)
+        self._any = any(limit is not None for limit in limits)  # asked once a page
 
     def pages_full(self, in_flight: int) -> bool:
         """Whether `max_pages` is reached by pages counted and in flight together.
@@ -78,8 +82,15 @@ class Limits:
         """The end by `max_pages`."""
         return self._limit("max_pages", self._settings.max_pages or 0)
 
+    def seconds_left(self) -> float:
+        """Until `max_seconds`; endless where there is no such limit."""
+        limit = self._settings.max_seconds
+        return float("inf") if limit is None else limit - self._counts.seconds
+
     def reached(self) -> End | None:
         """A limit that ends the crawl after the page that reached it."""
+        if not self._any:
+            return None
         settings, counts = self._settings, self._counts
         if settings.max_items is not None and counts["items"] >= settings.max_items:
             return self._limit("max_items", settings.max_items)

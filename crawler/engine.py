@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crawler.asking import Asker
 from crawler.callbacks import where_of
@@ -20,16 +19,19 @@ from crawler.contracts import Entry, Fetch, Fetcher, Frontier, Outcome, Recovere
 from crawler.ending import End, Limits
 from crawler.errors import FetchError, StateError
 from crawler.events import Event, Stopping
+from crawler.flights import Flights
+from crawler.hand_out import HandOut
 from crawler.hooks import Hooks
 from crawler.inner import InnerFetches
 from crawler.middleware.retry import RetryMiddleware
-from crawler.no_gc import no_gc
 from crawler.notices import Notices
 from crawler.orders import Orders
 from crawler.page import Page
+from crawler.seed_domains import SeedDomains
 from crawler.seeds import Seeds
 from crawler.settings_values import statuses
 from crawler.spider import Spider, current_work
+from crawler.stages import DEDUPE, PAGE, SCHEDULE, Stages
 from crawler.stopping import Stop
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from crawler.request import Request
     from crawler.robots import Robots
     from crawler.runs.inbox import Inbox
-    from crawler.scheduler import Mode, Scheduler
+    from crawler.scheduler import Scheduler
     from crawler.settings import Settings
     from crawler.slots import Slots
 
@@ -71,6 +73,7 @@ class Engine:
         slots: Slots,
         seeds: Iterable[str] | None,
         inbox: Inbox,
+        stages: Stages,
     ) -> None:
         self.spider = spider
         self.settings = settings
@@ -85,8 +88,9 @@ class Engine:
         self.counts = counts
         self.emit = emit
         self.slots = slots
+        self.stages = stages
         own = slots if spider.middlewares else None
-        self.ask = Asker(onion, scheduler, emit, settings.max_wait, own).ask
+        self.ask = Asker(onion, scheduler, emit, settings.max_wait, own, stages).ask
         cookies.keep = self._keep_cookies
         self.cookies: dict[str, bytes] = {}
         """Set by answers that belong to nobody (robots.txt): they go with the next commit."""
@@ -99,9 +103,10 @@ class Engine:
         self.permits = asyncio.Semaphore(settings.concurrency)
         self.wake = asyncio.Event()
         self.accepted = statuses(settings.accept_status)
-        self.seed_domains: set[str] = set()
+        self.seed_domains = SeedDomains()
         self.hears_skipped = type(spider).skipped is not Spider.skipped
         self.paused = False
+        self.open_pages = settings.open_pages  # how many pages may be open now: fewer while memory is short
         self.known = 0  # requests that were ever accepted
         self.left = 0  # pages in flight that were left: they are pending again
         self.carried: list[StateOp] = []
@@ -110,11 +115,12 @@ class Engine:
         """The rule that leaves out a page stored under other rules (reason, detail)."""
         self.held: Callable[[], bool] = lambda: False
         """Whether someone downstream (a reader of `stream`) asks for a pause in handing out."""
-        self._pages: dict[asyncio.Task[None], Entry] = {}
+        self.in_flight = 0
+        """Pages whose callback is not finished."""
+        self.flights = Flights(self._crash, self.wake.set)
+        self.hand_out = HandOut(self, self._start)
         self._aside: set[asyncio.Task[None]] = set()
-        self._open = 0
         self._stop = Stop(settings.grace)
-        self._leaving = False  # pages are cancelled by us from now on
         self._opened = False
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -123,7 +129,7 @@ class Engine:
     async def run(self, recovered: Recovered) -> End:
         """From `opened` to `closed`; the last commit is done when it returns."""
         self._restore(recovered)
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks, self.flights:
             self._tasks = tasks
             committing = tasks.create_task(self._commit(), name="commit")
             handing_out = tasks.create_task(self._guarded(self._hand_out), name="hand-out")
@@ -157,9 +163,7 @@ class Engine:
 
     def _restore(self, recovered: Recovered) -> None:
         self.known = recovered.known
-        with no_gc():
-            for host, level, ids in recovered.chains:
-                self.scheduler.restore(host, level, ids)
+        self.scheduler.restore(recovered.backlog)
         for entry in recovered.returned:
             self.scheduler.give_back(entry)
         self.scheduler.restore_waits(recovered.hosts)
@@ -183,95 +187,55 @@ class Engine:
 
     async def _drain(self) -> None:
         """Pages in flight are finished; after a signal within `grace`. The rest stays pending."""
-        while self._pages and not self._stop.impatient:
-            await asyncio.wait(self._pages, timeout=0.1)
-        self._leaving = True
-        while self._pages:
-            for page in self._pages:
-                page.cancel()
-            await asyncio.wait(self._pages, timeout=1)
+        while self.flights and not self._stop.impatient:
+            await self.flights.wait(0.1)
+        await self.flights.leave()
 
-    # -- handing out
+    # -- pages
 
     async def _hand_out(self) -> None:
-        assert self._tasks is not None
-        while True:
-            self.wake.clear()
-            self._look_for_end()
-            while not self.permits.locked():
-                handout = self.scheduler.take(self._mode())
-                if handout is None:
-                    break
-                await self.permits.acquire()
-                self._start(handout.entry, handout.skip)
-            for origin in self.robots.wanted():
-                self._beside(self._tasks.create_task(self._robots(origin), name=f"robots {origin}"))
-            self._look_for_end()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._sleep()):
-                    await self.wake.wait()
-
-    def _mode(self) -> Mode:
-        """What may be handed out: all, only what pages in flight are owed, or only their fetches."""
-        if not self._opened or self.orders.starting or self._stop.end is not None or self.paused or self.held():
-            return "fetches"
-        if self._open >= self.settings.open_pages or self.committer.full:
-            return "fetches"
-        return "owed" if self.limits.pages_full(self._open) else "all"
-
-    def _sleep(self) -> float:
-        due = self.scheduler.next_due()
-        robots_due = self.robots.next_due()
-        nearest = min(1.0 if due is None else due, 1.0 if robots_due is None else robots_due, 1.0)
-        if self.settings.max_seconds is not None:
-            nearest = min(nearest, self.settings.max_seconds - self.counts.seconds)
-        return max(nearest, 0.0)
-
-    def _look_for_end(self) -> None:
-        if self._stop.end is not None:
-            return
-        reached = self.limits.reached()
-        if reached is not None:
-            self.stop(reached)
-        elif not self._pages and not len(self.inner) and not self.paused and not self.orders.busy:
-            if self.limits.pages_full(0) and not self.scheduler.owed:
-                self.stop(self.limits.at_max_pages())
-            elif self.seeds.done and self.robots.idle and self.scheduler.pending == 0:
-                self.stop(End("complete", 0, "all pages are done"))
-            elif self.seeds.done and self.robots.idle and self.scheduler.only_parked:
-                parked = self.scheduler.parked()
-                self.stop(End.parked(parked, time.time()))
+        await self.hand_out.run(lambda origin: self._beside(self._robots(origin), f"robots {origin}"))
 
     def _start(self, entry: Entry, skip: str) -> None:
-        assert self._tasks is not None
+        """Begins what was handed out; a worker permit is taken for it."""
         if entry.id == 0:
             if skip:
                 self.inner.skip(entry, skip)
                 self.permits.release()
                 return
-            task = self._tasks.create_task(self._inner(entry))
-            self._beside(task)
-            self.inner.started(entry, task)
+            work = self.stages.drive(self._inner(entry), PAGE, self.inner.weight(entry))
+            self.inner.started(entry, self._beside(work))
         elif not self.frontier.is_pending(entry):  # dropped by a command since it came into its host's window
             if not skip:
                 self.scheduler.release(entry.host)
             self.permits.release()
         else:
-            self._open += 1
-            task = self._tasks.create_task(self._page(entry, skip))
-            self._pages[task] = entry
-            task.add_done_callback(self._pages.pop)
+            self.in_flight += 1
+            work = self._page(entry, skip)
+            self.flights.start(self.stages.drive(work, PAGE, self.stages.sample(PAGE)), entry)
 
-    def _beside(self, task: asyncio.Task[None]) -> None:
+    def _beside(self, work: Coroutine[Any, Any, None], name: str | None = None) -> asyncio.Task[None]:
+        assert self._tasks is not None
+        task = self._tasks.create_task(work, name=name)
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
+        return task
+
+    def _crash(self, error: BaseException) -> None:
+        """A page's task raised: the group ends as if it were one of its own."""
+        assert self._tasks is not None
+
+        async def fall() -> None:
+            raise error
+
+        self._tasks.create_task(fall())
 
     async def _outcome(self, page: Page, skip: str) -> Outcome:
         try:
             return await page.finish(await page.skip(skip)) if skip else await page.work()
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if task is None or (task.cancelling() and self._leaving):
+            if task is None or (task.cancelling() and self.flights.leaving):
                 self.left += 1
                 raise
             while task.uncancel():  # nobody of ours cancelled the page: its own code did
@@ -297,11 +261,17 @@ class Engine:
         except StateError as error:  # as in `_guarded`; the page stays pending
             self.stop(End.failure(error))
         finally:
-            self._open -= 1
+            self.in_flight -= 1
             page.over = True
             if page.permit:
                 self.permits.release()
-            self.wake.set()
+            self._next()
+
+    def _next(self) -> None:
+        try:
+            self.hand_out.now()
+        except StateError as error:  # a window is filled from the store
+            self.stop(End.failure(error))
 
     def _keep_cookies(self, records: dict[str, bytes]) -> None:
         work = current_work.get()
@@ -326,9 +296,16 @@ class Engine:
         if outcome.entry is not None and outcome.entry.id and not self.frontier.is_pending(outcome.entry):
             self.counts.add({"outcomes_repeated": 1})
             return
-        for entry in self.frontier.accept(outcome):
+        stages = self.stages
+        before = stages.weight and stages.enter(DEDUPE)
+        entries = self.frontier.accept(outcome)
+        if before:
+            stages.enter(SCHEDULE)
+        for entry in entries:
             self.known += 1
             self._add(entry)
+        if before:
+            stages.leave(before)
         if outcome.entry is not None and outcome.returned is not None:
             back = outcome.entry
             back.tries, back.due = outcome.returned.tries, outcome.returned.due
@@ -339,7 +316,8 @@ class Engine:
             self.spider.state.accept(outcome.state)
         self.counts.add(outcome.counters)
         self.committer.submit(outcome)
-        self.wake.set()
+        if outcome.entry is None:  # a page hands out by itself when it ends
+            self.wake.set()
 
     def _add(self, entry: Entry) -> None:
         if entry.age != entry.id:
@@ -357,7 +335,7 @@ class Engine:
 
     def stop(self, end: End) -> None:
         """Nothing is handed out any more; a later call with a graver end replaces the first."""
-        if self._stop.because(end, in_flight=bool(self._pages)) and end.reason != "complete":
+        if self._stop.because(end, in_flight=bool(self.flights)) and end.reason != "complete":
             self.emit(Stopping(end.reason))
         self.wake.set()
         if end.code == 1:
@@ -366,10 +344,8 @@ class Engine:
     def stop_now(self) -> None:
         """A second signal: pages in flight are left; they stay pending."""
         self._stop.now()
-        self._leaving = True
         self.inner.cancel("the crawl was interrupted")
-        for page in self._pages:
-            page.cancel()
+        self.flights.cancel()
         self.seeds.cancel()
 
     def stop_asked(self, reason: str, resumable: bool) -> None:
@@ -382,13 +358,15 @@ class Engine:
         return self._stop.end is not None
 
     @property
-    def in_flight(self) -> int:
-        """Pages whose callback is not finished."""
-        return self._open
+    def closed_to_pages(self) -> bool:
+        """Whether only what pages in flight fetch may be handed out."""
+        if self._opened and self._stop.end is None and not self.paused and not self.orders.starting:
+            return self.held()
+        return True
 
     def pages_in_flight(self) -> set[int]:
         """The ids of the pages that are worked on."""
-        return {entry.id for entry in self._pages.values()}
+        return self.flights.ids()
 
     # -- small services of a page
 

@@ -1,10 +1,11 @@
-"""What the engine says while it works: small dataclasses. Faces listen; nothing depends on them."""
+"""What the engine says while it works: small structs. Faces listen; nothing depends on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from crawler.contracts import ItemRecord
@@ -27,13 +28,11 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True, frozen=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """Base of all events."""
 
 
-@dataclass(slots=True, frozen=True)
-class Started(Event):
+class Started(Event, frozen=True, gc=False):
     """The run begins; `resumed` says whether it goes on after an earlier process."""
 
     spider: str
@@ -43,8 +42,7 @@ class Started(Event):
     note: str = ""
 
 
-@dataclass(slots=True, frozen=True)
-class PageDone(Event):
+class PageDone(Event, frozen=True, gc=False):
     """A page was fetched and its callback finished."""
 
     url: str
@@ -57,8 +55,7 @@ class PageDone(Event):
     verdict: str
 
 
-@dataclass(slots=True, frozen=True)
-class PageFailed(Event):
+class PageFailed(Event, frozen=True, gc=False):
     """A request failed for good. One line of the log."""
 
     url: str
@@ -71,8 +68,7 @@ class PageFailed(Event):
     """For `self.fetch` inside a page: that page's URL."""
 
 
-@dataclass(slots=True, frozen=True)
-class PageReturned(Event):
+class PageReturned(Event, frozen=True, gc=False):
     """A page goes back to be tried again at `due` (epoch seconds)."""
 
     url: str
@@ -82,8 +78,7 @@ class PageReturned(Event):
     after: float
 
 
-@dataclass(slots=True, frozen=True)
-class PageSkipped(Event):
+class PageSkipped(Event, frozen=True, gc=False):
     """A request was left out by a rule."""
 
     url: str
@@ -91,8 +86,7 @@ class PageSkipped(Event):
     detail: str = ""
 
 
-@dataclass(slots=True, frozen=True)
-class CallbackFailed(Event):
+class CallbackFailed(Event, frozen=True, gc=False):
     """The spider's code raised; `where` is file:line of the user's code, `traceback` starts there."""
 
     url: str
@@ -102,16 +96,14 @@ class CallbackFailed(Event):
     traceback: str = ""
 
 
-@dataclass(slots=True, frozen=True)
-class ItemDropped(Event):
+class ItemDropped(Event, frozen=True, gc=False):
     """A pipeline dropped an item."""
 
     url: str
     reason: str
 
 
-@dataclass(slots=True, frozen=True)
-class HostWaits(Event):
+class HostWaits(Event, frozen=True, gc=False):
     """A host asked us to wait, or its robots.txt cannot be had for now."""
 
     host: str
@@ -119,8 +111,7 @@ class HostWaits(Event):
     reason: str
 
 
-@dataclass(slots=True, frozen=True)
-class HostParked(Event):
+class HostParked(Event, frozen=True, gc=False):
     """A host is left for a later run."""
 
     host: str
@@ -128,8 +119,7 @@ class HostParked(Event):
     reason: str
 
 
-@dataclass(slots=True, frozen=True)
-class Committed(Event):
+class Committed(Event, frozen=True, gc=False):
     """A group is on the disk."""
 
     number: int
@@ -138,23 +128,20 @@ class Committed(Event):
     seconds: float
 
 
-@dataclass(slots=True, frozen=True)
-class Warned(Event):
+class Warned(Event, frozen=True, gc=False):
     """Something the user should know, once."""
 
     message: str
     url: str = ""
 
 
-@dataclass(slots=True, frozen=True)
-class Stopping(Event):
+class Stopping(Event, frozen=True, gc=False):
     """Nothing is handed out any more; what is in flight is finished."""
 
     reason: str
 
 
-@dataclass(slots=True, frozen=True)
-class Ended(Event):
+class Ended(Event, frozen=True, gc=False):
     """The run is over; `stats` are the numbers of stats.json."""
 
     reason: str

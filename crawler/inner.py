@@ -14,7 +14,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from crawler.contracts import Entry
+from crawler.contracts import NOBODY, Entry
 from crawler.errors import BadStatus, FetchError, Retry, Skipped
 from crawler.events import PageFailed, PageReturned
 from crawler.redirects import location_of, next_request
@@ -86,7 +86,7 @@ class InnerFetches:
     async def _answer(self, request: Request, page: Entry | None, work: Work) -> Response:
         engine = self._engine
         while True:
-            response = await self._send(request, work)
+            response = await self._send(request, page, work)
             target = location_of(response, engine.settings)
             if target is None:
                 break
@@ -98,10 +98,11 @@ class InnerFetches:
             raise BadStatus(f"status {response.status}{reason}", response, seconds=response.elapsed)
         return response
 
-    async def _send(self, request: Request, work: Work) -> Response:
+    async def _send(self, request: Request, page: Entry | None, work: Work) -> Response:
         if not request.url.startswith(("http://", "https://")):
             raise Skipped("scheme", request, f"{request.url.partition(':')[0]}: is not fetched")
-        entry = Entry(0, b"", scheduling_host(request.url), request, next(self._ages))
+        key = page.key if page is not None else NOBODY  # a middleware that kills the process is charged to the asker
+        entry = Entry(0, key, scheduling_host(request.url), request, next(self._ages))
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting[entry] = future
         self._askers[entry] = work
@@ -128,6 +129,10 @@ class InnerFetches:
                 request,
                 f"self.fetch goes to {', '.join(sorted(own)) or 'no host yet'}; name {host} in services",
             )
+
+    def weight(self, entry: Entry) -> int:
+        """How many pages the page stands for that asked (`Stages.weight`)."""
+        return getattr(self._askers.get(entry), "weight", 0)
 
     def started(self, entry: Entry, task: asyncio.Task[None]) -> None:
         """The engine handed an entry out: `task` works on it."""

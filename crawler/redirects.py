@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from crawler.errors import BadRedirect, TooManyRedirects
-from crawler.parse.refresh import meta_refresh
+from crawler.parse.refresh import may_refresh, meta_refresh
 from crawler.request import Hop, Options, Request, make
 from crawler.urls import join, origin, without_fragment
 
@@ -37,8 +37,10 @@ def location_of(response: Response, settings: Settings) -> str | None:
             target = join(response.url, _text(header))
         except ValueError:
             raise _bad(response, f"status {response.status} to {header[:200]!r}, which is no URL") from None
-    elif 200 <= response.status < 300 and "html" in response.headers.get("Content-Type", "html"):
+    elif 200 <= response.status < 300:
         wide = response.body.startswith((b"\xff\xfe", b"\xfe\xff"))  # UTF-16: tags are not to be seen in the bytes
+        if not (wide or may_refresh(response.body)) or "html" not in response.headers.get("Content-Type", "html"):
+            return None
         found = meta_refresh(response.text if wide else response.body, response.url)
         if found is None or found[0] > settings.meta_refresh:
             return None

@@ -18,7 +18,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from typing_extensions import Unpack
 from yarl import URL
 
-from crawler.parse.charset import decode
+from crawler.parse.charset import decode, encoding_of
 from crawler.parse.codecs import decode_as, encoding_of_label
 from crawler.parse.following import Target, link_of, retarget
 from crawler.parse.links import LARGE, base_of, hrefs_of, resolve_all, stream_hrefs
@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _FETCHED = ("http://", "https://")
+_BASE = re.compile(rb"<[bB][aA][sS][eE]")
 
 
 class Response:
@@ -189,7 +190,7 @@ class Response:
     def encoding(self) -> str:
         """The encoding of `text`, by its name in the WHATWG Encoding Standard, in lower case."""
         if not self._encoding:
-            _ = self.text
+            self._encoding, _ = encoding_of(self._body, self._headers.get("Content-Type", ""))
         return self._encoding
 
     def decode(self, encoding: str) -> str:
@@ -258,6 +259,14 @@ class Response:
         return self._selector
 
     def _utf8(self) -> bytes:
+        if self._text is None:
+            self._encoding, after = encoding_of(self._body, self._headers.get("Content-Type", ""))
+            if self._encoding == "utf-8":
+                try:
+                    self._text = self._body[after:].decode()  # strictly: whether it is what it says it is
+                    return self._body[after:]
+                except UnicodeDecodeError:
+                    pass
         text = self.text
         # Plain ASCII is the same in every encoding but those that are not made of ASCII bytes.
         if self._body.isascii() and self._encoding[:6] not in ("utf-16", "iso-20"):
@@ -317,15 +326,11 @@ class Response:
                 found = select(selector.root, links, cast("Kind", selector.type))
             hrefs = [href for link in found if (href := link_of(link, links)) is not None]
             return target.requests(resolve_all(hrefs, self._join()))
-        requests: dict[object, Request] = {}
-        for link in links:
-            if isinstance(link, Request):
-                requests[object()] = retarget(link, target, callback is not None)
-            elif (href := link_of(link)) is not None:
-                for url in resolve_all((href,), self._join()):
-                    if url not in requests:
-                        requests[url] = target.request(url)
-        return list(requests.values())
+        links = list(links)
+        if any(isinstance(link, Request) for link in links):
+            return target.mixed(links, self._join(), callback is not None)
+        hrefs = [href for link in links if (href := link_of(link)) is not None]
+        return target.requests(resolve_all(hrefs, self._join()))
 
     def links(
         self,
@@ -369,16 +374,17 @@ class Response:
         return self._joiner
 
     def _base_href(self) -> str | None:
-        if self._selector is None:  # also with a fast tree: a look at the bytes costs less than a query
+        if self._selector is None:
+            if self._fast is not None:
+                return self._fast.base()
             # No tree yet: most pages, and all JSON, can be told to have no <base> without one.
-            if b"<base" not in (self._body if self.encoding[:6] != "utf-16" else self._utf8()).lower():
+            if _BASE.search(self._body if self.encoding[:6] != "utf-16" else self._utf8()) is None:
                 return None
-            if len(self._body) > LARGE and self._fast is None:
+            if len(self._body) > LARGE:
                 return stream_hrefs(self._utf8())[1]
-        if self._fast is not None and self._selector is None:
-            return self._fast.css("base[href]").attrib.get("href")
-        root = self._tree().root
-        return base_of(root) if isinstance(root, etree._Element) else None
+        selector = self._tree()
+        root = selector.root
+        return base_of(root, cast("Kind", selector.type)) if isinstance(root, etree._Element) else None
 
     def _based(self, href: str | None) -> Joiner:
         page = Joiner(self._url)

@@ -145,6 +145,11 @@ class Robots:
         """No robots.txt is being fetched or waits for it."""
         return not self._asked
 
+    @property
+    def asks(self) -> bool:
+        """Whether `wanted` has something to fetch now."""
+        return bool(self._line) and self._fetching < self._concurrency
+
     def wanted(self) -> list[str]:
         """The origins whose robots.txt is to be fetched now, each by one `fetch`; at most
         `concurrency` at a time."""

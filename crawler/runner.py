@@ -19,6 +19,7 @@ from crawler.assembly import Assembly
 from crawler.counts import Stats
 from crawler.ending import End
 from crawler.events import Committed, Event, Listener
+from crawler.no_gc import rare_gc
 from crawler.runs.run import Run
 from crawler.terminal.face import Face
 from crawler.terminal.keeper import LogKeeper
@@ -271,7 +272,7 @@ def _run_in_new_loop(main: Callable[[], Coroutine[Any, Any, Run]], crawl: Crawl[
 
             factory = uvloop.new_event_loop
     try:
-        with asyncio.Runner(loop_factory=factory) as runner:
+        with rare_gc(), asyncio.Runner(loop_factory=factory) as runner:
             return runner.run(main())
     except RuntimeError as error:
         # Ctrl-C in the moment before our handlers are there: uvloop cannot close the loop it has just begun.

@@ -26,10 +26,10 @@ class Scope:
 
     def refuses(self, request: Request) -> tuple[str, str] | None:
         """(reason, detail) of the rule that leaves the request out, or None."""
-        url = request.url
+        url = request._url
         if not url.startswith(("https://", "http://")):
             return "scheme", f"{url.partition(':')[0]}: is not fetched"
-        if self._max_depth is not None and request.depth > self._max_depth:
+        if self._max_depth is not None and request._depth > self._max_depth:
             return "depth", f"deeper than max_depth = {self._max_depth}"
         if len(url) > self._max_url:
             return "url-length", f"longer than max_url = {self._max_url}"

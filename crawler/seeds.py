@@ -18,7 +18,6 @@ from crawler.hooks import HookWork
 from crawler.line_reader import lines_of
 from crawler.request import Request
 from crawler.spider import current_work
-from crawler.urls import hostname, registrable_domain
 
 if TYPE_CHECKING:
     from crawler.ending import End
@@ -44,9 +43,7 @@ class Seeds:
 
     def note_domain(self, url: str) -> None:
         """`self.fetch` outside of a page may go to the seeds' domains."""
-        domains = self._engine.seed_domains
-        if len(domains) < 10_000:
-            domains.add(registrable_domain(hostname(url)))
+        self._engine.seed_domains.add(url)
 
     def cancel(self) -> None:
         """Draws no more; the next run begins `start()` anew."""

@@ -174,6 +174,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     grace: Annotated[
         Seconds, Meta(description="Seconds that pages in flight get after the first SIGINT or SIGTERM.")
     ] = 8.0
+    memory_limit: Annotated[
+        Bytes | None,
+        Meta(
+            description="Resident memory, in bytes, near which fewer pages are in flight (80 %) and the run ends with "
+            "exit code 4, to go on later (95 %); none: only the container's limit, which counts in any case."
+        ),
+    ] = None
+    malloc_keep: Annotated[
+        int,
+        Meta(
+            ge=0,
+            extra={"unit": "bytes"},
+            description="Freed memory that glibc keeps for the next page instead of giving it back; 0: as glibc does.",
+        ),
+    ] = 16 * 1024 * 1024
     uvloop: Annotated[bool, Meta(description="Use uvloop where it is installed.")] = True
     block_warning: Annotated[
         Seconds,
@@ -258,6 +273,8 @@ class SettingsDict(TypedDict, total=False):
     commit_seconds: float
     resume: Literal["auto", "always", "never"]
     grace: float
+    memory_limit: int | None
+    malloc_keep: int
     uvloop: bool
     block_warning: float
     log_level: Literal["debug", "info", "warning", "error"]

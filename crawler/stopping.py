@@ -21,13 +21,15 @@ class Stop:
         self._known = asyncio.Event()
         self._interrupted = 0.0
         self._now = False
+        self._leaves = False
 
     def because(self, end: End, *, in_flight: bool) -> bool:
-        """Notes an end; True where it is the first. A graver one takes its place: a failure, or a signal
-        while pages are in flight."""
+        """Notes an end; True where it is the first. A graver one takes its place: a failure, or what cuts
+        pages in flight short (a signal, and before any signal an end that leaves them)."""
         first = self.end is None
-        if self.end is None or (self.end.code != 1 and (end.code == 1 or (end.interrupted and in_flight))):
+        if self.end is None or (self.end.code != 1 and (end.code == 1 or (in_flight and self._cuts(end)))):
             self.end = end
+        self._leaves = self._leaves or end.leaves
         if end.interrupted and not self._interrupted:
             self._interrupted = time.monotonic()
         self._known.set()
@@ -45,10 +47,13 @@ class Stop:
 
     @property
     def impatient(self) -> bool:
-        """Whether nothing is waited for any more: it failed, a second signal, or `grace` is over."""
-        if self._now or (self.end is not None and self.end.code == 1):
+        """Whether pages are waited for no more: it failed, they are to be left, a second signal, or `grace` is over."""
+        if self._now or self._leaves or (self.end is not None and self.end.code == 1):
             return True
         return self._interrupted > 0 and time.monotonic() - self._interrupted > self._grace
+
+    def _cuts(self, end: End) -> bool:
+        return end.interrupted or (end.leaves and not self._interrupted)
 
     async def patiently(self, hook: Coroutine[Any, Any, bool]) -> bool:
         """Awaits a hook of the spider's; after a signal only within `grace`. False: it failed or was left."""

@@ -1,4 +1,4 @@
-"""URLs: the WHATWG rules, our short cuts against their plain twins, and the canonical form."""
+"""URLs: the WHATWG rules, and our short cuts against their plain twins."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ import can_ada
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_urls import BASES, HREFS
 
-from crawler.settings import Settings
 from crawler.urls import (
-    CanonicalRules,
     Joiner,
     absolute,
-    canonical,
     hostname,
     in_domains,
     join,
@@ -183,24 +181,8 @@ def test_whatwg_targets_on_the_wire() -> None:
     assert wrong == []
 
 
-# Made of what is special to a parser of URLs, so that most texts are on the border of some rule.
-_PLAIN_PIECES = ["a", "B1", ".", "..", "./", "../", "/", "//", "\\", "?", "#", ":", "&", "=", ";", "|", "~", "'", "@"]
-_ODD_PIECES = ["%", "%2e", "%2E", "%41", "http:", "https:", "x:", "é", " ", "\t", "\0", "\ud800"]
-_PIECES = st.sampled_from(_PLAIN_PIECES + _ODD_PIECES)
-_HREFS = st.lists(_PIECES, max_size=9).map("".join)
-_BASES = st.sampled_from(
-    [
-        "https://h.example/",
-        "https://h.example/a",
-        "http://h.example/a/b/?q=/x/y#f/g",
-        "https://u:p@h.example:8443/a//b/c.html",
-        "http://[::1]:8000//x/",
-    ]
-)
-
-
 @settings(max_examples=600)
-@given(_BASES, _HREFS)
+@given(BASES, HREFS)
 def test_the_short_cut_joins_as_its_plain_twin(base: str, href: str) -> None:
     joiner = Joiner(base)
     try:
@@ -214,8 +196,84 @@ def test_the_short_cut_joins_as_its_plain_twin(base: str, href: str) -> None:
     assert got == expected
 
 
+# Most links of a page are plain; what is odd stands between them, at the front and at the end.
+_WORDS = [
+    "book-1_2/index.html",
+    "/list?page=2&sort=price",
+    "../shelf/a.html#b",
+    "../../b;c",
+    "./c,d",
+    "#top",
+    "?q=a/b:c",
+]
+_WHOLE = [
+    "https://h.example/d?e#f",
+    "http://www.shop.example/g",
+    "https://xn--a.example/",
+    "http://1.2.3/",
+    "//h.example/",
+]
+_ODD = [
+    "",
+    "/",
+    "..",
+    "mailto:a@b.example",
+    "/wiki/Talk:A",
+    "Talk:A",
+    "a\nb",
+    "../\t/a",
+    "..//a",
+    "a/../b",
+    "a/%2e%2e/b",
+]
+_LINKS = st.lists(st.one_of(st.sampled_from(_WORDS), st.sampled_from(_WHOLE), st.sampled_from(_ODD), HREFS), max_size=8)
+_DEEP = st.sampled_from(
+    [
+        "https://h.example/a/b/c/d.html?x#y",
+        "http://h.example//a/b",
+        "http://u:p@h.example:81/a///b/c",
+        "ftp://h.example/a/b",
+    ]
+)
+
+
+@settings(max_examples=1500)
+@given(st.one_of(BASES, _DEEP), _LINKS)
+def test_the_links_of_a_page_are_joined_as_one_by_one(base: str, hrefs: list[str]) -> None:
+    joiner = Joiner(base)
+    expected = dict.fromkeys(url for href in hrefs if (url := resolved(joiner, href)).startswith(("http:", "https:")))
+    assert joiner.join_all(hrefs) == list(expected)
+
+
+def resolved(joiner: Joiner, href: str) -> str:
+    try:
+        return joiner.resolve(href)
+    except ValueError:
+        return ""
+
+
+@given(st.from_regex(r"https?://[a-z0-9.\-]{1,12}[.]?[a-z0-9]{1,4}/[a-z./%?#:]{0,6}", fullmatch=True))
+def test_a_url_that_is_taken_as_it_is_written_is_as_a_browser_writes_it(url: str) -> None:
+    joiner = Joiner("https://h.example/")
+    assert joiner.join_all([url]) == [found for found in [resolved(joiner, url)] if found]
+
+
+@pytest.mark.parametrize(
+    ("hrefs", "paths"),
+    [
+        (["../x", "../../x", "../../../x", "x", "./x", "/x"], ["/a/b/x", "/a/x", "/x", "/a/b/c/x"]),
+        ([f"{n * '../'}x" for n in range(12)], ["/a/b/c/x", "/a/b/x", "/a/x", "/x"]),
+        (["x", "\n", "../y"], ["/a/b/c/x", "/a/b/c/d", "/a/b/y"]),
+        (["x", "x#1", "x", "x#1"], ["/a/b/c/x", "/a/b/c/x#1"]),
+        ([], []),
+    ],
+)
+def test_the_links_of_a_page(hrefs: list[str], paths: list[str]) -> None:
+    assert Joiner("https://h.example/a/b/c/d").join_all(hrefs) == [f"https://h.example{path}" for path in paths]
+
+
 @settings(max_examples=600)
-@given(_BASES, _HREFS.filter(lambda href: "\ud800" not in href))
+@given(BASES, HREFS.filter(lambda href: "\ud800" not in href))
 def test_join_takes_what_ada_takes(base: str, href: str) -> None:
     try:
         join(base, href)
@@ -223,88 +281,6 @@ def test_join_takes_what_ada_takes(base: str, href: str) -> None:
     except ValueError:
         taken = False
     assert taken == can_ada.can_parse(href, base)
-
-
-# -- canonical
-
-DEFAULT = CanonicalRules()
-
-
-@pytest.mark.parametrize(
-    ("url", "rules", "expected"),
-    [
-        ("https://h.example/a", DEFAULT, "https://h.example/a"),
-        ("https://h.example/%7euser/%c3%a4", DEFAULT, "https://h.example/~user/%C3%A4"),
-        ("https://h.example/a%2fb", DEFAULT, "https://h.example/a%2Fb"),
-        ("https://h.example/%zz%4", DEFAULT, "https://h.example/%zz%4"),
-        ("https://h.example/%25%37e", DEFAULT, "https://h.example/%257e"),
-        ("https://h.example/%%41a%7e%c3", DEFAULT, "https://h.example/%%41a%7E%C3"),
-        ("https://h.example/?", DEFAULT, "https://h.example/"),
-        ("https://h.example/?#", DEFAULT, "https://h.example/"),
-        ("https://h.example/#x", DEFAULT, "https://h.example/"),
-        ("https://h.example/?b=1&a=2", DEFAULT, "https://h.example/?a=2&b=1"),
-        ("https://h.example/?b=2&a=9&b=1", DEFAULT, "https://h.example/?a=9&b=2&b=1"),
-        ("https://h.example/?%62=1&a=2", DEFAULT, "https://h.example/?a=2&b=1"),
-        ("https://h.example/?a=1&&b", DEFAULT, "https://h.example/?a=1&b"),
-        ("https://h.example/?a=b=c", DEFAULT, "https://h.example/?a=b=c"),
-        ("https://h.example/a?b=1&a=2", CanonicalRules(sort_query=False), "https://h.example/a?b=1&a=2"),
-        ("https://h.example/?utm_x=1&a=2&sid=3", CanonicalRules(drop_query=("utm_*", "sid")), "https://h.example/?a=2"),
-        ("https://h.example/?utm_x=1", CanonicalRules(drop_query=("utm_*",)), "https://h.example/"),
-        ("https://h.example/?SID=1&side=2", CanonicalRules(drop_query=("sid",)), "https://h.example/?SID=1&side=2"),
-        ("https://h.example/?a%5B%5D=1&b=2", CanonicalRules(drop_query=("a[[]]",)), "https://h.example/?b=2"),
-        ("https://h.example/#!/x", CanonicalRules(fragment="hashbang"), "https://h.example/#!/x"),
-        ("https://h.example/#x", CanonicalRules(fragment="hashbang"), "https://h.example/"),
-        ("https://h.example/?a#%7e", CanonicalRules(fragment="keep"), "https://h.example/?a#~"),
-        ("https://h.example/a/?x", CanonicalRules(trailing_slash=True), "https://h.example/a?x"),
-        ("https://h.example/", CanonicalRules(trailing_slash=True), "https://h.example/"),
-        ("https://h.example//", CanonicalRules(trailing_slash=True), "https://h.example/"),
-        ("https://h.example/a/", DEFAULT, "https://h.example/a/"),
-        ("http://h.example/a", CanonicalRules(scheme=True), "https://h.example/a"),
-        ("http://h.example:443/a", CanonicalRules(scheme=True), "https://h.example/a"),
-        ("http://h.example/a", DEFAULT, "http://h.example/a"),
-    ],
-)
-def test_canonical(url: str, rules: CanonicalRules, expected: str) -> None:
-    assert canonical(url, rules) == expected
-
-
-_RULES = st.builds(
-    CanonicalRules,
-    sort_query=st.booleans(),
-    drop_query=st.sampled_from([(), ("a*",), ("B?",)]),
-    fragment=st.sampled_from(["drop", "hashbang", "keep"]),
-    trailing_slash=st.booleans(),
-    scheme=st.booleans(),
-)
-
-
-@settings(max_examples=400)
-@given(_BASES, _HREFS, _RULES)
-def test_canonical_is_idempotent_and_still_a_url(base: str, href: str, rules: CanonicalRules) -> None:
-    try:
-        url = join(base, href)
-    except ValueError:
-        return
-    form = canonical(url, rules)
-    assert canonical(form, rules) == form
-    assert absolute(form) == form
-
-
-def test_rules_come_from_settings_and_are_stored() -> None:
-    rules = CanonicalRules.from_settings(Settings(canonical_drop_query=["sid"], canonical_scheme=True))
-    assert rules == CanonicalRules(drop_query=("sid",), scheme=True)
-    assert rules.as_dict() == {
-        "sort_query": True,
-        "drop_query": ["sid"],
-        "fragment": "drop",
-        "trailing_slash": False,
-        "scheme": True,
-    }
-    assert rules.digest() == CanonicalRules(drop_query=("sid", "sid"), scheme=True).digest()
-    assert rules.digest() != CanonicalRules(drop_query=("sid",)).digest()
-    assert CanonicalRules().digest() == "7ff2302c6b66c366", (
-        "stored with runs: a change makes every old run a foreign one"
-    )
 
 
 # -- readers
@@ -331,7 +307,7 @@ def test_hosts(url: str, scheduling: str, name: str, of: str) -> None:
 
 
 @settings(max_examples=300)
-@given(_BASES, _HREFS)
+@given(BASES, HREFS)
 def test_readers_agree_with_the_parser(base: str, href: str) -> None:
     try:
         url = join(base, href)

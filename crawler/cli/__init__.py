@@ -16,6 +16,7 @@ import typer
 
 from crawler import __version__
 from crawler.cli import demo, explain, export, frontier, listing, new, run, runs, settings
+from crawler.cli.light import lighten
 from crawler.errors import CrawlerError
 
 __all__ = ["main"]
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _invoke(argv: Sequence[str] | None) -> int:
-    command = typer.main.get_command(app)
+    command = lighten(typer.main.get_command(app))
     result = command.main(args=None if argv is None else list(argv), prog_name="crawler", standalone_mode=False)
     return result if isinstance(result, int) else 0
 

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from crawler.runner import Crawl
+    from crawler.settings import Settings
     from crawler.settings_layers import Layer
+    from crawler.spider import Spider
+    from crawler.terminal import Face
 
 __all__ = ["EXAMPLE", "run"]
 
@@ -54,6 +58,7 @@ def run(
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(metavar="FORM", help="auto, text or json.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="At the end: the CPU time of a page, by stage.")] = False,
 ) -> int:
     """Run a spider, or go on with its run that was interrupted.
 
@@ -64,32 +69,53 @@ def run(
 
     from crawler.cli.pairs import pairs
     from crawler.errors import UsageError
-    from crawler.loading import load
+    from crawler.no_gc import no_gc
     from crawler.settings_layers import Layer, resolve
 
     if resume == "":
         raise UsageError("--resume needs a run: its id, spider/id, its path, or last (see `crawler runs`)")
     if fresh and (resume is not None or retry_failed):
         raise UsageError(f"--fresh begins a new run, {'--resume' if resume is not None else '--retry-failed'} does not")
-    spider = load(target)
     given = {
         "--max-pages": max_pages, "--max-items": max_items, "--max-seconds": max_seconds, "--concurrency": concurrency,
         "--delay": delay, "--frontier": frontier, "--durability": durability, "--runs-dir": runs_dir,
         "--log-level": log_level, "--log-format": log_format,
     }  # fmt: skip
-    layers = [Layer("-s", pairs("-s", settings or ()), text=True)]
-    layers += [_flag(name, value) for name, value in given.items() if value is not None]
-    layers += [Layer("-o", {"output": output})] if output else []
-    layers += [Layer("--append", {"append": True})] if append else []
-    layers += [Layer("--fresh", {"resume": "never"})] if fresh else []
-    layers += [Layer("--quiet", {"quiet": True})] if quiet else []
-    effective = resolve(spider, config=config, env=os.environ, use_files=True, command_line=layers)
-    for warning in effective.warnings:
-        typer.echo(f"warning: {warning}", err=True)
     with ExitStack() as stack:
-        seeds = _seeds(urls, stack) if urls is not None else None
-        given_args = {**effective.args, **pairs("-a", args or ())}
-        return _crawl(spider, given_args, effective.settings, seeds, run=resume or "", retry_failed=retry_failed)
+        with no_gc():  # what a start makes, the modules above all, stays: to look for waste in it took 30 ms
+            spider = _spider(target)
+            from crawler.runner import run_blocking
+
+            layers = [Layer("-s", pairs("-s", settings or ()), text=True)]
+            layers += [_flag(name, value) for name, value in given.items() if value is not None]
+            layers += [Layer("-o", {"output": output})] if output else []
+            layers += [Layer("--append", {"append": True})] if append else []
+            layers += [Layer("--fresh", {"resume": "never"})] if fresh else []
+            layers += [Layer("--quiet", {"quiet": True})] if quiet else []
+            effective = resolve(spider, config=config, env=os.environ, use_files=True, command_line=layers)
+            for warning in effective.warnings:
+                typer.echo(f"warning: {warning}", err=True)
+            seeds = _seeds(urls, stack) if urls is not None else None
+            given_args = {**effective.args, **pairs("-a", args or ())}
+            which = {"run": resume or "", "retry_failed": retry_failed}
+            crawl, face = _crawl(spider, given_args, effective.settings, seeds, which)
+        ended = run_blocking(crawl, beside=face.run)
+    if profile:
+        from crawler.terminal.profile import print_profile
+
+        print_profile(ended.stats, effective.settings)
+    return ended.exit_code
+
+
+def _spider(target: str) -> type[Spider]:
+    """The user's class; what a spider's file begins by importing is there before it, and for good."""
+    import crawler.response
+    import crawler.spider  # noqa: F401
+    from crawler.loading import load
+    from crawler.no_gc import set_aside
+
+    set_aside()
+    return load(target)
 
 
 def _flag(flag: str, value: str) -> Layer:
@@ -112,10 +138,11 @@ def _seeds(name: str, stack: ExitStack) -> Iterator[str]:
         raise UsageError(f"--urls {name}: cannot be read: {error.strerror}") from None
 
 
-def _crawl(spider: Any, args: dict[str, Any], settings: Any, urls: Iterable[str] | None, **which: Any) -> int:
-    from crawler.runner import Crawl, run_blocking
+def _crawl(
+    spider: type[Spider], args: dict[str, Any], settings: Settings, urls: Iterable[str] | None, which: dict[str, Any]
+) -> tuple[Crawl[Any], Face]:
+    from crawler.runner import Crawl
     from crawler.terminal import faces
 
     face = faces(settings, spider.name, stdout_is_data="-" in settings.output)
-    crawl: Crawl[Any] = Crawl(spider, args=args, settings=settings, urls=urls, listeners=[face], signals=True, **which)
-    return run_blocking(crawl, beside=face.run).exit_code
+    return Crawl(spider, args=args, settings=settings, urls=urls, listeners=[face], signals=True, **which), face

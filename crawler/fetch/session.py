@@ -10,6 +10,7 @@ import base64
 import io
 import time
 from collections.abc import Container
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar
@@ -23,7 +24,9 @@ from crawler.fetch.decode import ACCEPT_ENCODING, Broken
 from crawler.fetch.edge import NETWORK, OverLimit, Place, failure, one_line
 from crawler.fetch.resolve import Resolver
 from crawler.fetch.wire import Attempt, Connector, WireResponse, current, open_socket, tls_context
+from crawler.measured import MeasuredResponse
 from crawler.response import Response
+from crawler.stages import SESSION, Stages
 from crawler.urls import mask
 
 if TYPE_CHECKING:
@@ -48,8 +51,12 @@ class AiohttpFetcher:
     to (None: all); it may be set later. Raises SettingsError for a proxy that is no HTTP proxy.
     """
 
-    def __init__(self, settings: Settings, *, seed_domains: Container[str] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, seed_domains: Container[str] | None = None, stages: Stages | None = None
+    ) -> None:
         self._settings = settings
+        self._stages = stages = stages if stages is not None else Stages()
+        self._measured = partial(MeasuredResponse, stages)
         self._max_body = settings.max_body
         self._timeout = ClientTimeout(
             total=settings.timeout,
@@ -86,6 +93,7 @@ class AiohttpFetcher:
             resolver=Resolver(max(64, limit)),
             socket_factory=open_socket,
             ssl=tls_context(),
+            stages=self._stages,
         )
         headers = CIMultiDict(
             {"User-Agent": settings.user_agent, "Accept": _ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
@@ -114,11 +122,13 @@ class AiohttpFetcher:
         raising TooLarge. Raises FetchError for whatever the network and the server do.
         """
         limit = self._max_body if max_body is None else max_body
+        stages = self._stages
+        before = stages.weight and stages.enter(SESSION)
         try:
             answer, body = await self._exchange(request, Attempt(), limit, cut)
         except _Stale:
             answer, body = await self._exchange(request, Attempt(fresh=True), limit, cut)
-        return Response(
+        response = (self._measured if before else Response)(
             request.url,
             answer.status,
             answer.headers,
@@ -129,6 +139,9 @@ class AiohttpFetcher:
             request_headers=answer.request_info.headers,
             ip=answer.ip,
         )
+        if before:
+            stages.leave(before)
+        return response
 
     async def _exchange(self, request: Request, attempt: Attempt, limit: int, cut: bool) -> tuple[WireResponse, bytes]:
         options = request._options

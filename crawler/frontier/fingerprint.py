@@ -19,12 +19,12 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from crawler.canonical import canonical
 from crawler.request import PLAIN
-from crawler.urls import canonical
 
 if TYPE_CHECKING:
+    from crawler.canonical import CanonicalRules
     from crawler.request import Options, Request
-    from crawler.urls import CanonicalRules
 
 __all__ = ["VERSION", "Fingerprinter"]
 

@@ -21,6 +21,9 @@ class Hosts:
         self._numbers = {name: number for number, name in enumerate(self._names) if number}
         self._written = len(self._names)
 
+    def __len__(self) -> int:
+        return len(self._names) - 1
+
     def number(self, name: str) -> int:
         """The number of a host, a new one where it has none."""
         number = self._numbers.get(name)

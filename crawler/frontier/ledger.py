@@ -35,13 +35,14 @@ class Again:
 
 
 class Record:
-    """An accepted outcome: the new entries, and the state's values after it.
+    """An accepted outcome: the new entries, what is kept of their keys (`seen.kept`), and the state's values
+    after it.
 
     `counts` is False for an outcome whose entry was not pending: it changes nothing. `again` is what
     the entry is given back with.
     """
 
-    __slots__ = ("again", "counts", "ends", "entries", "outcome", "state")
+    __slots__ = ("again", "counts", "digests", "ends", "entries", "outcome", "state")
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -49,6 +50,7 @@ class Record:
         self.ends = False
         self.again: Again | None = None
         self.entries: list[Entry] = []
+        self.digests: list[bytes] = []
         self.state: dict[str, Any] = {}
 
 
@@ -111,11 +113,12 @@ class Ledger:
     def _number(self, outcome: Outcome, record: Record) -> None:
         add, deaths, number = self.seen.add, self.deaths, len(self.ended)
         for found in outcome.found:
-            key = found.key
-            request = found.request
-            if add(key, mark_of(request._callback, request._kwargs)):
+            key, request = found.key, found.request
+            digest = add(key, found.mark or mark_of(request._callback, request._kwargs))
+            if digest is not None:
                 died = deaths.get(key, 0) if deaths else 0
-                record.entries.append(Entry(number, key, found.host, request, found.age, deaths=died))
+                record.entries.append(Entry(number, key, found.host, request, found.age, 0, died))
+                record.digests.append(digest)
                 number += 1
         self.ended.extend(bytes(number - len(self.ended)))
 

@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import iter_unpack
 
 import msgspec
 
-from crawler.contracts import Entry, Level
+from crawler.backlog import Backlog
+from crawler.contracts import Entry
 from crawler.frontier.bodies import decode_body
 from crawler.frontier.hosts import Hosts
 from crawler.frontier.ledger import Again, Ledger, with_again
+from crawler.frontier.pending import load_pending
 from crawler.frontier.schema import connect_reader, damaged, refusal
-from crawler.frontier.seen import KEY, kept
+from crawler.frontier.seen import KEY, SeenSet, kept
 from crawler.state import decode_value
 
-__all__ = ["Chains", "Contents", "Meta", "load", "load_seen", "read_entries", "read_meta", "read_state"]
-
-_Chains = dict[Level, dict[int, "int | array[int]"]]
-"""By level and host number: the ids, or the id where there is one."""
+__all__ = ["Contents", "Meta", "load", "load_seen", "read_entries", "read_meta", "read_state"]
 
 
 @dataclass(slots=True)
@@ -49,33 +47,11 @@ class Contents:
     head: Meta
     ledger: Ledger
     hosts: Hosts
-    chains: Chains
+    backlog: Backlog
     returned: list[Entry]
     state: dict[str, bytes]
     waits: dict[str, tuple[float, float]]
     cookies: dict[str, bytes]
-    digests: list[tuple[bytes, int]]
-    """Of the seen set, until `load_seen`."""
-
-
-class Chains:
-    """The pending ids by host and level, oldest first. Can be drawn once: it hands its memory over.
-
-    `drawn` is called when all of it was.
-    """
-
-    def __init__(self, chains: _Chains, hosts: Hosts) -> None:
-        self._chains = chains
-        self._hosts = hosts
-        self.drawn: Callable[[], object] = lambda: None
-
-    def __iter__(self) -> Iterator[tuple[str, Level, Sequence[int]]]:
-        for level in sorted(self._chains):
-            by_host = self._chains.pop(level)
-            for host in list(by_host):
-                ids = by_host.pop(host)
-                yield self._hosts.name(host), level, (ids,) if isinstance(ids, int) else ids
-        self.drawn()
 
 
 def read_meta(path: str | Path) -> Meta:
@@ -118,13 +94,14 @@ def load(connection: sqlite3.Connection, path: Path) -> Contents:
         hosts, waits = _hosts(connection)
         ledger = Ledger()
         ledger.deaths = dict(connection.execute("SELECT key, n FROM death"))
-        digests = connection.execute("SELECT digests, marked FROM seen").fetchall()
         state = dict(connection.execute("SELECT key, value FROM state"))
         ledger.state = {key: decode_value(value) for key, value in state.items()}
         rows = connection.execute("SELECT id, tries, due, visit FROM returned")
         ledger.again = {id: Again(tries, due, visit) for id, tries, due, visit in rows}
-        chains, aged, pending = _load_pending(connection, ledger, head.known)
-        keys, odd = divmod(sum(len(blob) for blob, _ in digests), KEY)
+        backlog, aged = load_pending(connection, ledger, head.known, hosts)
+        pending = len(backlog) + len(aged)
+        (size,) = connection.execute("SELECT coalesce(sum(length(digests)), 0) FROM seen").fetchone()
+        keys, odd = divmod(size, KEY)
         if odd or (keys, pending) != (head.known, head.pending):
             raise ValueError(
                 f"it counts {head.known} requests, {head.pending} of them pending, "
@@ -134,7 +111,7 @@ def load(connection: sqlite3.Connection, path: Path) -> Contents:
         cookies = dict(connection.execute("SELECT key, value FROM cookie"))
     except (msgspec.MsgspecError, ValueError, IndexError) as error:
         raise damaged(path, str(error)) from error
-    return Contents(head, ledger, hosts, Chains(chains, hosts), returned, state, waits, cookies, digests)
+    return Contents(head, ledger, hosts, backlog, returned, state, waits, cookies)
 
 
 def read_entries(connection: sqlite3.Connection, ids: Sequence[int], ledger: Ledger, hosts: Hosts) -> list[Entry]:
@@ -176,44 +153,11 @@ def _hosts(connection: sqlite3.Connection) -> tuple[Hosts, dict[str, tuple[float
     return Hosts(names), waits
 
 
-def load_seen(contents: Contents) -> None:
-    """Fills the ledger's seen set: half of the work of a start, and nothing that the first request needs."""
-    seen, digests = contents.ledger.seen, contents.digests
-    contents.digests = []
-    seen.reserve(contents.head.known)
-    for blob, marked in digests:
+def load_seen(connection: sqlite3.Connection, seen: SeenSet, known: int) -> None:
+    """Fills the seen set: half of the work of a start, and nothing that the first request needs. Raises
+    sqlite3.Error, ValueError."""
+    seen.reserve(known)
+    for blob, marked in connection.execute("SELECT digests, marked FROM seen"):
         if not marked:  # written by schema 1
             blob = b"".join(kept(key, 0) for (key,) in iter_unpack("16s", blob))
         seen.load(blob)
-
-
-def _load_pending(connection: sqlite3.Connection, ledger: Ledger, known: int) -> tuple[_Chains, list[int], int]:
-    """The chains, the ids in none of them because they have a time or an age of their own, how many in all."""
-    ledger.ended = ended = bytearray(b"\1") * (known + 1)
-    again = ledger.again
-    chains: _Chains = {}
-    aged: list[int] = []
-    count = 0
-    last_priority, last_depth = None, None
-    by_host: dict[int, int | array[int]] = {}
-    rows = connection.execute(
-        "SELECT request.id, host, priority, depth, age FROM request LEFT JOIN done ON done.id = request.id "
-        "WHERE done.id IS NULL ORDER BY request.id"
-    )
-    for id, host, priority, depth, age in rows:
-        ended[id] = 0
-        count += 1
-        if age is not None or id in again:
-            aged.append(id)
-            continue
-        if priority != last_priority or depth != last_depth:
-            by_host = chains.setdefault((-priority, depth), {})
-            last_priority, last_depth = priority, depth
-        ids = by_host.get(host)
-        if ids is None:
-            by_host[host] = id  # a host with one page costs no array
-        elif isinstance(ids, int):
-            by_host[host] = array("q", (ids, id))
-        else:
-            ids.append(id)
-    return chains, aged, count

@@ -11,13 +11,11 @@ is linear hashing (W. Litwin, "Linear hashing", VLDB 1980): when the buckets are
 on average, the next one in turn is split in two. So no insert ever moves more than one bucket, and
 none stalls the loop, at any size.
 
-In front of them lies a plain dict of the keys met lately, because a site's pages link to the same
-menu again and again, and because a small crawl fits into it whole.
+The links that a site's pages have in common do not come here each time: linking.py remembers them by their URLs.
 
-Measured (CPython 3.11, two slow shared cores), the 29 links of a page, all known: 3 µs at 10
-thousand keys, 4 µs at a million where the links repeat and 28 where each is drawn at random;
-`set[bytes]` takes 2, 13 and 13. Bytes a key at a million: 23 grown, 28 loaded, against 130. Loading a
-million takes 0.5 s; the longest of 300,000 inserts beyond them 1.1 ms.
+Measured (CPython 3.11, two slow shared cores), the 29 links of a page, all known: 12 µs at 10 thousand
+keys and 24 at a million; `set[bytes]` takes 1 and 14. Bytes a key at a million: 23 grown, 28 loaded,
+against 130. Loading a million takes 0.5 s; the longest of 300,000 inserts beyond them 1.1 ms.
 """
 
 from __future__ import annotations
@@ -34,9 +32,6 @@ KEY = 16
 LOAD = 12
 """Keys a bucket, on average. Fewer spend more on headers, more on searching: 8 to 16 differ by 5 %."""
 
-RECENT = 1 << 15
-"""Keys in the set in front, about 4 MB; dropping a full one takes a millisecond."""
-
 
 class SeenSet:
     """Keys of 16 bytes with their marks (0 to 255); it only grows.
@@ -46,10 +41,9 @@ class SeenSet:
     (ValueError); asking whether one is known has no meaning.
     """
 
-    __slots__ = ("_buckets", "_count", "_half", "_recent")
+    __slots__ = ("_buckets", "_count", "_half")
 
     def __init__(self) -> None:
-        self._recent: dict[bytes, int] = {}
         self._buckets = [b""]
         self._half = 1  # how many buckets this round began with, a power of two
         self._count = 0
@@ -62,9 +56,6 @@ class SeenSet:
 
     def find(self, key: bytes) -> int:
         """The mark of a key; -1 where it is not known."""
-        known = self._recent.get(key)
-        if known is not None:
-            return known
         short = key[:15]
         buckets, half = self._buckets, self._half
         at = _number(key)[0] & (half + half - 1)
@@ -74,20 +65,14 @@ class SeenSet:
         place = bucket.find(short)
         if place & 15:  # not there (-1), or across the border of two others
             place = _aligned(bucket, short, place)
-        if place < 0:
-            return -1
-        mark = int(bucket[place + 15])
-        self._remember(key, mark)
-        return mark
+        return bucket[place + 15] if place >= 0 else -1
 
-    def add(self, key: bytes, mark: int = 0) -> bool:
-        """Takes a key up with its mark; True if it was not known, else it keeps the mark that it has."""
+    def add(self, key: bytes, mark: int = 0) -> bytes | None:
+        """Takes a key up with its mark; what is kept of it (`kept`). None: it was known, with the mark that it has."""
         if len(key) != KEY:
             raise ValueError(f"a key has {KEY} bytes, not {len(key)}")
-        if key in self._recent or not self._insert(kept(key, mark)):
-            return False
-        self._remember(key, mark)
-        return True
+        entry = kept(key, mark)
+        return entry if self._insert(entry) else None
 
     def load(self, blob: bytes) -> None:
         """Takes up what `kept` gave, one behind the other, each key once and none known: nothing is looked up,
@@ -146,11 +131,6 @@ class SeenSet:
         buckets.append(b"".join(move))
         if len(buckets) == 2 * bit:
             self._half = 2 * bit
-
-    def _remember(self, key: bytes, mark: int) -> None:
-        if len(self._recent) >= RECENT:
-            self._recent = {}
-        self._recent[key] = mark
 
 
 def kept(key: bytes, mark: int) -> bytes:

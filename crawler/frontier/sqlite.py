@@ -84,13 +84,13 @@ class SQLiteFrontier:
         self._bodies: dict[int, bytes] = {}
         self._number = 0
         self._usable = self._closed = False
-        self._contents: Contents | None = None  # until the seen set is loaded from it
+        self._known = 0  # until the seen set is loaded: how many keys it will have
         self._seen_loads: Future[None] | None = None
         self._failed: StateError | None = None
 
     async def open(self) -> Recovered:
-        """Reads what is known: 0.6 s for a million known and half a million pending (benchmarks/frontier.py).
-        The seen set is filled when `chains` were drawn, in the commit thread; the first look into it waits.
+        """Reads what is known: 0.5 to 0.8 s for a million pending (benchmarks/resume.py). The seen set is
+        filled from the first call of `bodies` on, in the commit thread; the first look into it waits.
 
         Raises StateError for a file that is foreign, newer or damaged, DiskError (one of its kind) for
         one that cannot be opened.
@@ -103,14 +103,13 @@ class SQLiteFrontier:
             raise
         self._ledger, self._hosts, self._number = found.ledger, found.hosts, found.head.commit
         self._usable = True
-        self._contents = found
-        found.chains.drawn = self._load_seen  # not before: it would slow down what the first request waits for
         head = found.head
+        self._known = head.known
         if head.meta.get(_CALLBACKS):
             self._callbacks.update(msgspec.msgpack.decode(head.meta[_CALLBACKS], type=list[str]))
             self._callbacks_stored = len(self._callbacks)
         return Recovered(
-            chains=found.chains,
+            backlog=found.backlog,
             returned=found.returned,
             pending=head.pending,
             known=head.known,
@@ -187,6 +186,8 @@ class SQLiteFrontier:
         if not self._usable:
             self._refuse()
         young, again, is_pending = self._young, self._ledger.again, self._ledger.is_pending
+        if self._known:  # not before: it would slow down what the first request waits for
+            self._load_seen()
         asked = [id for id in ids if is_pending(id)]
         stored = [id for id in asked if id not in young]
         if not stored:
@@ -213,9 +214,8 @@ class SQLiteFrontier:
 
     def _seen(self) -> SeenSet:
         """The seen set, complete. Holds the loop where it is needed before it is, once, for half a second a million."""
-        if self._contents is not None:  # nobody drew the chains
-            contents, self._contents = self._contents, None
-            load_seen(contents)
+        if self._known:  # nobody has asked for a page
+            self._load_seen()
         if self._seen_loads is not None:
             self._seen_loads.result()
             self._seen_loads = None
@@ -224,9 +224,8 @@ class SQLiteFrontier:
         return self._ledger.seen
 
     def _load_seen(self) -> None:
-        contents, self._contents = self._contents, None
-        if contents is not None:
-            self._seen_loads = self._executor.submit(load_seen, contents)
+        known, self._known = self._known, 0
+        self._seen_loads = self._executor.submit(self._fill_seen, known)
 
     def _read(self, ids: list[int]) -> list[Entry]:
         assert self._reader is not None
@@ -272,6 +271,15 @@ class SQLiteFrontier:
         wal = self._path.with_name(self._path.name + "-wal")
         self._files = {path: _file(path.stat()) for path in (self._path, wal) if path.exists()}
         return found
+
+    def _fill_seen(self, known: int) -> None:
+        assert self._writer is not None
+        try:
+            load_seen(self._writer, self._ledger.seen, known)
+        except sqlite3.Error as error:
+            raise self._fail(refusal(self._path, error)) from error
+        except ValueError as error:
+            raise self._fail(damaged(self._path, str(error))) from error
 
     def _check_methods(self, connection: sqlite3.Connection) -> None:
         """Before anything is changed. Looks through what is pending only where the file may hold such a name."""

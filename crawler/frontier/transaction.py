@@ -13,12 +13,10 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from crawler.binding import mark_of
 from crawler.contracts import Group
 from crawler.frontier.hosts import Hosts
 from crawler.frontier.ledger import GONE, Again, Record
 from crawler.frontier.schema import transaction
-from crawler.frontier.seen import kept
 from crawler.state import encode_value
 
 __all__ = ["write_group"]
@@ -86,17 +84,16 @@ def _requests(
     records: Sequence[Record], bodies: Mapping[int, bytes], hosts: Hosts
 ) -> tuple[list[tuple[object, ...]], bytes]:
     rows: list[tuple[object, ...]] = []
-    keys: list[bytes] = []
+    number_of = hosts.number
     for record in records:
         page = record.outcome.entry
         parent = page.id or None if page is not None else None
         for entry in record.entries:
             request, id = entry.request, entry.id
             age = None if entry.age == id else entry.age
-            host = hosts.number(entry.host)
-            rows.append((id, entry.key, host, request.priority, request.depth, age, parent, bodies[id]))
-            keys.append(kept(entry.key, mark_of(request._callback, request._kwargs)))
-    return rows, b"".join(keys)
+            level = request._options.priority, request._depth
+            rows.append((id, entry.key, number_of(entry.host), *level, age, parent, bodies[id]))
+    return rows, b"".join(chain.from_iterable(record.digests for record in records))
 
 
 def _done(records: Sequence[Record], now: float) -> list[tuple[object, ...]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crawler.contracts import Fetch, Middleware
 from crawler.errors import SpiderError
+from crawler.middleware.retry import RetryMiddleware
 
 if TYPE_CHECKING:
     from crawler.request import Request
@@ -23,7 +25,7 @@ def wrap(fetch: Fetch, middlewares: Sequence[Middleware]) -> Fetch:
                 f"middlewares: {middleware!r} must be `async def middleware(request, fetch) -> Response` "
                 "or an object with such a __call__"
             )
-        fetch = _layer(middleware, fetch)
+        fetch = partial(middleware, fetch=fetch) if type(middleware) is RetryMiddleware else _layer(middleware, fetch)
     return fetch
 
 

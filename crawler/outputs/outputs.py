@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +18,7 @@ from crawler.outputs.jsonlines import JSONLines
 from crawler.outputs.projection import MakeSink, Projection
 from crawler.outputs.sinks import Header, check_target, file_sink
 from crawler.outputs.stdout import StdoutSink
+from crawler.stages import OUTPUT, MeasuredThreads, Stages
 from crawler.uncancelled import uncancelled
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ class Outputs:
         settings: Settings,
         run_dir: Path | None,
         cursors: Mapping[str, bytes],
+        stages: Stages | None = None,
     ) -> None:
+        self._stages = stages = stages if stages is not None else Stages()
         self._log = log
         self._settings = settings
         self._recorded = dict(cursors)
@@ -67,7 +69,7 @@ class Outputs:
         for target in targets:
             if isinstance(target, str):
                 check_target(target, settings)
-        self._executor = ThreadPoolExecutor(len(targets) + 1, thread_name_prefix="output")  # one is busy at a time
+        self._executor = MeasuredThreads(len(targets) + 1, "output", stages, OUTPUT)  # one is busy at a time
         if run_dir is not None:
             self._add(_ITEMS, self._items_sink, Destination(run_dir / _ITEMS, in_place=True))
         for target in targets:
@@ -97,7 +99,8 @@ class Outputs:
         when standard output was closed. An output that items do not fit is left behind with a line in
         the log; the others go on, and `finish` raises its OutputError.
         """
-        tasks = [asyncio.create_task(self._drive(p), name=f"output {p.name}") for p in self._working()]
+        drive = self._stages.drive
+        tasks = [asyncio.create_task(drive(self._drive(p), OUTPUT), name=f"output {p.name}") for p in self._working()]
         if not tasks:
             return
         try:

@@ -8,19 +8,21 @@ rot13 and the like cannot be asked for. Nothing here raises: a byte that fits no
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
 from crawler.parse.codecs import decode_as, encoding_of_label
 from crawler.parse.tags import attributes
 
-__all__ = ["declared_encoding", "decode"]
+__all__ = ["declared_encoding", "decode", "encoding_of"]
 
 _PRESCAN: Final = 1024  # bytes of a page in which a declaration counts
 _SAMPLE: Final = 64 * 1024  # bytes that detection looks at
 _GUESSED: Final = 8 * 1024  # bytes of text, without tags, that the statistics look at: 5 to 20 ms
 
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
+_BOM_STARTS: Final = frozenset({b"\xef", b"\xfe", b"\xff"})
 _HEADER: Final = re.compile(r""";\s*charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
 _XML_DECLARATION: Final = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*(?:"([^">]*)"|'([^'>]*)')[^>]*>""")
 
@@ -30,13 +32,17 @@ def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
 
     `content_type` is the header's value, "" where there is none. Never raises.
     """
-    for bom, name in _BOMS:
-        if body.startswith(bom):
-            return decode_as(body[len(bom) :], name), name
-    name = declared_encoding(body, content_type)
-    if not name:
-        name = _detect(body)
-    return decode_as(body, name), name
+    name, after = encoding_of(body, content_type)
+    return decode_as(body[after:], name), name
+
+
+def encoding_of(body: bytes, content_type: str = "") -> tuple[str, int]:
+    """The encoding that a body is to be read with, and the length of its byte order mark. Never raises."""
+    if body[:1] in _BOM_STARTS:
+        for bom, name in _BOMS:
+            if body.startswith(bom):
+                return name, len(bom)
+    return declared_encoding(body, content_type) or _detect(body), 0
 
 
 def declared_encoding(body: bytes, content_type: str = "") -> str:
@@ -44,13 +50,14 @@ def declared_encoding(body: bytes, content_type: str = "") -> str:
 
     An unknown label counts as no declaration. A byte order mark is not looked at.
     """
-    if content_type:
-        found = _HEADER.search(content_type)
-        if found is not None:
-            name = encoding_of_label(found[1] or found[2] or found[3] or "")
-            if name:
-                return name
-    return _from_page(body[:_PRESCAN])
+    return (_of_header(content_type) if content_type else "") or _from_page(body[:_PRESCAN])
+
+
+@functools.lru_cache(maxsize=256)
+def _of_header(content_type: str) -> str:
+    """What a header declares: of a site's pages it is the same again and again."""
+    found = _HEADER.search(content_type)
+    return encoding_of_label(found[1] or found[2] or found[3] or "") if found is not None else ""
 
 
 def _from_page(head: bytes) -> str:

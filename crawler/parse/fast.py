@@ -11,14 +11,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, SupportsIndex, overload
+from typing import Any, Final, SupportsIndex, overload
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from crawler.errors import Missing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Fast", "FastList", "parse_fast"]
 
@@ -108,19 +105,32 @@ class Fast:
         if name:
             return FastList(_values(nodes, name), whole, self.url)
         if text:
-            return FastList((string for node in nodes for string in _texts(node)), whole, self.url)
+            return FastList([string for node in nodes for string in _texts(node)], whole, self.url)
         return FastList([Fast(node, self.url, whole) for node in nodes], whole, self.url)
 
     def hrefs(self, css: str = "") -> list[str]:
         """The distinct hrefs of `<a>` and `<area>` in the regions that a query selects, or in all of it; in page
         order, as written. Raises ValueError for a query that selects strings."""
-        regions: Iterable[Fast | str] = self.css(css) if css else (self,)
         found: dict[str, None] = {}
+        if not css and self.is_page:
+            parser = self.node.parser
+            if not parser.tags("area"):  # in page order without a query: half its price
+                return list(dict.fromkeys(_values(parser.tags("a"), "href")))
+        regions: Iterable[Fast | str] = self.css(css) if css else (self,)
         for region in regions:
             if isinstance(region, str):
                 raise ValueError(f"links(css={css!r}) takes regions of the page: a query without ::text and ::attr")
             found.update(dict.fromkeys(_values(region.node.css("a[href], area[href]"), "href")))
         return list(found)
+
+    def base(self) -> str | None:
+        """The href of the first `<base>` of the page that has one."""
+        return next(iter(_values(self.node.parser.tags("base"), "href")), None)
+
+    @property
+    def is_page(self) -> bool:
+        """Whether this is the root of a page, and not an element of it."""
+        return self.node.tag == "html" and not self.query
 
     @property
     def tag(self) -> str:
@@ -162,17 +172,17 @@ def _split(query: str) -> tuple[str, bool, str]:
     return match[1] or "*", match[2] is not None, match[3] or ""
 
 
-def _values(nodes: Iterable[Any], name: str) -> Iterator[str]:
-    for node in nodes:
-        attributes = node.attributes
-        if name in attributes:
-            yield attributes[name] or ""
+def _values(nodes: Iterable[Any], name: str) -> list[str]:
+    """An attribute of those nodes that have it."""
+    return [attributes[name] or "" for node in nodes if name in (attributes := node.attributes)]
 
 
-def _texts(node: Any) -> Iterator[str]:
+def _texts(node: Any) -> list[str]:
     """The element's own text nodes, as `text()` of XPath gives them."""
+    texts: list[str] = []
     child = node.first_child
     while child is not None:
         if child.is_text_node:
-            yield child.text_content
+            texts.append(child.text_content)
         child = child.next
+    return texts

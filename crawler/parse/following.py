@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from crawler.parse.fast import Fast
+    from crawler.urls import Joiner
 
 __all__ = ["Target", "link_of", "retarget"]
 
@@ -64,6 +65,18 @@ class Target:
             return [self.request(url) for url in urls]
         name, kwargs, options, depth = self.name, self.kwargs, self.options, self.depth
         return [make(url, name, kwargs, options, depth) for url in urls]
+
+    def mixed(self, links: Iterable[object], joiner: Joiner, called: bool) -> list[Request]:
+        """Requests for links, one for each distinct URL, and for Requests among them, which are all kept."""
+        requests: dict[object, Request] = {}
+        for link in links:
+            if isinstance(link, Request):
+                requests[object()] = retarget(link, self, called)
+            elif (href := link_of(link)) is not None:
+                for url in joiner.join_all((href,)):
+                    if url not in requests:
+                        requests[url] = self.request(url)
+        return list(requests.values())
 
 
 def retarget(request: Request, target: Target, called: bool) -> Request:

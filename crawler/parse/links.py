@@ -20,8 +20,15 @@ _HREFS: Final = {
     "html": etree.XPath("descendant-or-self::a/@href | descendant-or-self::area/@href", smart_strings=False),
     "xml": etree.XPath("descendant-or-self::*[local-name() = 'a' or local-name() = 'area']/@href", smart_strings=False),
 }
+_BASE: Final = {
+    "html": etree.XPath("descendant-or-self::base/@href", smart_strings=False),
+    "xml": etree.XPath(
+        "descendant-or-self::*[local-name() = 'base' and (namespace-uri() = '' or "
+        "namespace-uri() = 'http://www.w3.org/1999/xhtml')]/@href",
+        smart_strings=False,
+    ),
+}
 _CHUNK: Final = 256 * 1024
-_FETCHED: Final = ("http://", "https://")
 
 
 def hrefs_of(elements: Iterable[Any], kind: Literal["html", "xml"] = "html") -> list[str]:
@@ -36,13 +43,10 @@ def hrefs_of(elements: Iterable[Any], kind: Literal["html", "xml"] = "html") -> 
     return list(found)
 
 
-def base_of(root: etree._Element) -> str | None:
+def base_of(root: etree._Element, kind: Literal["html", "xml"] = "html") -> str | None:
     """The href of the first `<base>` that has one."""
-    for element in root.iter("base", "{http://www.w3.org/1999/xhtml}base"):
-        href = element.get("href")
-        if href is not None:
-            return href
-    return None
+    found = cast("list[str]", _BASE[kind](root))
+    return found[0] if found else None
 
 
 class _Collector:
@@ -81,24 +85,16 @@ def stream_hrefs(data: bytes) -> tuple[list[str], str | None]:
 
 
 def resolve_all(
-    hrefs: Iterable[str], joiner: Joiner, allow: str | Sequence[str] = (), deny: str | Sequence[str] = ()
+    hrefs: Sequence[str], joiner: Joiner, allow: str | Sequence[str] = (), deny: str | Sequence[str] = ()
 ) -> list[str]:
     """The distinct absolute URLs of some hrefs, in their order.
 
     Left out: what no browser resolves, schemes other than http and https, URLs in which no regex of
     `allow` (if there is any) or one of `deny` is found.
     """
-    join = joiner.join
-    urls: dict[str, None] = {}
-    for href in hrefs:
-        try:
-            url = join(href)
-        except ValueError:
-            continue
-        if url.startswith(_FETCHED):
-            urls[url] = None
+    urls = joiner.join_all(hrefs)
     if not allow and not deny:
-        return list(urls)
+        return urls
     allowed = _patterns(allow)
     denied = _patterns(deny)
     return [

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from crawler.errors import StateError, UsageError
-from crawler.runs.directory import RunDirectory, all_runs, check_readable, new_id, newest
+from crawler.runs.directory import RunDirectory, check_readable, new_id, newest, newest_first
 from crawler.runs.identity import Identity
 from crawler.runs.intact import check_frontier_there
 
@@ -225,8 +225,9 @@ def _shown(identity: Identity) -> str:
 
 def _ended_well(spider_dir: Path, digest: str) -> RunDirectory | None:
     """The newest run of (spider, arguments) that ended with 0."""
-    runs = [run for run in all_runs(spider_dir) if run.identity.digest == digest and run.frontier.exists()]
-    for run in sorted(runs, key=lambda run: run.identity.created, reverse=True):
+    for run in newest_first(spider_dir, digest):
+        if not run.frontier.exists():
+            continue
         with contextlib.suppress(StateError):  # a damaged one is refused where somebody wants to go on with it
             ended: Ended | None = stored(_meta(run).meta, "ended", Ended)
             if ended is not None and ended.code == 0:

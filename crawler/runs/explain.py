@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crawler.canonical import CanonicalRules, canonical
 from crawler.errors import StateError, UsageError
 from crawler.frontier.fingerprint import Fingerprinter
 from crawler.frontier.recovery import read_meta
@@ -23,7 +24,7 @@ from crawler.runs.explain_rules import forecast, robots_verdict
 from crawler.runs.explain_store import Row, Store, Wanted
 from crawler.runs.history import RunInfo, history, look, spider_directories
 from crawler.runs.identity import hash_key
-from crawler.urls import CanonicalRules, canonical, origin, without_fragment
+from crawler.urls import origin, without_fragment
 
 if TYPE_CHECKING:
     from crawler.runs.explain_rules import RulesInForce

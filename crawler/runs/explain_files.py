@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from crawler.canonical import CanonicalRules, canonical
 from crawler.codec import decode_item
 from crawler.errors import StateError
 from crawler.outputs.log import read_frames
 from crawler.runs.explain_report import Items, LeftOut
 from crawler.runs.skipped import OTHER_ARGUMENTS
-from crawler.urls import CanonicalRules, canonical, hostname
+from crawler.urls import hostname
 
 __all__ = ["items_of", "left_out"]
 

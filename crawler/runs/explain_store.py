@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from crawler.canonical import CanonicalRules, canonical
 from crawler.frontier.bodies import decode_body
 from crawler.frontier.schema import connect_reader, damaged, refusal
 from crawler.request import Request
 from crawler.runs.explain_report import Attempt, Redirect, Step
-from crawler.urls import CanonicalRules, canonical, scheduling_host
+from crawler.urls import scheduling_host
 
 __all__ = ["Row", "Store", "Wanted"]
 

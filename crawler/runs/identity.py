@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
+from crawler.canonical import CanonicalRules
 from crawler.errors import DiskError, StateError
-from crawler.urls import CanonicalRules
 
 __all__ = ["SCHEMA", "Identity", "code_digest", "hash_key", "is_file", "key_digest", "seeds_name", "target_of"]
 

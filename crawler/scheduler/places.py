@@ -8,9 +8,10 @@ puts it where it belongs after every change.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from crawler.backlog import Backlog
 from crawler.contracts import Level
 from crawler.scheduler.chains import Chains
 from crawler.scheduler.cold import Cold
@@ -26,6 +27,7 @@ __all__ = ["Places"]
 
 _WARM = 1024  # this many hosts may be ready at once; beyond it a host is kept cold until its turn
 _RESTING = 1024  # of hosts without work so many are remembered, for the faces
+_WINDOW = 16  # pages that a window has room for at least: a look into the store costs 200 µs, whatever it brings
 _STEP = 64  # hosts moved in one call, so that none takes long
 
 
@@ -164,7 +166,7 @@ class Places:
 
     def room(self) -> int:
         """How many pages a window holds. With cold hosts waiting a host has one turn and goes back."""
-        return 1 if self.cold else 2 * min(self._limit, self.share())
+        return 1 if self.cold else max(_WINDOW, 2 * self.share())
 
     def next(self, now: float) -> Host | None:
         """The host whose turn it is, left in its place; None when none may have more."""
@@ -177,10 +179,16 @@ class Places:
 
     # -- cold and warm
 
-    def add_cold(self, name: str, level: Level, ids: Sequence[int]) -> None:
-        """Pages of a host that is not warm, oldest first."""
+    def restore(self, backlog: Backlog) -> None:
+        """All that an earlier process left, cold; before anything else."""
+        self.cold.restore(backlog)
+        for priority in {level[0] for level in backlog.levels}:
+            self.new_level(priority)
+
+    def add_cold(self, name: str, level: Level, id: int) -> None:
+        """A page of a host that is not warm."""
         before = self.cold.best(name) if self.favourites is not None else None
-        self.cold.extend(name, level, ids)
+        self.cold.append(name, level, id)
         if self.favourites is not None and self.cold.best(name) != before:
             self.favourites.push(level[0], name)
 
@@ -249,7 +257,7 @@ class Places:
         """Notes the first priority; at the second one the favourites begin."""
         if self.level is None:
             self.level = level
-        elif self.favourites is None:
+        elif self.favourites is None and level != self.level:
             self.favourites = Favourites()
             for host in self.hosts.values():
                 if host.where <= OVER:

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from crawler.contracts import Entry, Level
+from crawler.backlog import Backlog
+from crawler.contracts import Entry
 from crawler.scheduler.gate import GO, LATER, WAIT, Gate
 from crawler.scheduler.hosts import BUSY, OVER, PARKED, Host, HostView, ranked
 from crawler.scheduler.places import Places
@@ -76,7 +77,7 @@ class Scheduler:
         host = self._places.hosts.get(entry.host)
         if host is None:
             if self._places.crowded:
-                self._places.add_cold(entry.host, rank[:2], (entry.id,))
+                self._places.add_cold(entry.host, rank[:2], entry.id)
                 return
             host = self._places.warm(entry.host)
         host.pending += 1
@@ -84,20 +85,10 @@ class Scheduler:
         if host.where > OVER or self._places.favourites is not None:
             self._places.place(host, None)
 
-    def restore(self, host: str, level: Level, ids: Sequence[int]) -> None:
-        """Pending pages of an earlier process, oldest first. Before any `add`."""
-        if not ids:
-            return
-        self.pending += len(ids)
-        if level[0] != self._places.level:
-            self._places.new_level(level[0])
-        warm = self._places.hosts.get(host)
-        if warm is None:
-            self._places.add_cold(host, level, ids)
-            return
-        warm.pending += len(ids)
-        warm.restore(level, ids)
-        self._places.place(warm, None)
+    def restore(self, backlog: Backlog) -> None:
+        """The pending pages of an earlier process. Before anything else."""
+        self.pending = len(backlog)
+        self._places.restore(backlog)
 
     def give_back(self, entry: Entry) -> None:
         """A retry or the target of a redirect: waits for `entry.due`, then stands where its `age` puts it."""

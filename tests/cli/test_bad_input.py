@@ -370,9 +370,11 @@ def test_full_disk(work: Path, server: Server) -> None:
 # -- two at once, signals, kills
 
 
-def slow(server: Server, seconds: float = 0.1) -> None:
+def slow(server: Server, seconds: float = 0.1, until: threading.Event | None = None) -> None:
+    """Each page takes that long, or until something has happened."""
+
     def page(handler: BaseHTTPRequestHandler) -> Any:
-        time.sleep(seconds)
+        until.wait(60) if until is not None else time.sleep(seconds)
         return 200, {"Content-Type": "text/html"}, b""
 
     for n in range(20):
@@ -390,10 +392,12 @@ def started(work: Path, server: Server, target: str, *args: str, hits: int = 4) 
 
 
 def test_a_second_run_while_one_is_active(work: Path, server: Server) -> None:
-    slow(server)
+    refused = threading.Event()
+    slow(server, until=refused)
     target = write(work, "follow.py", SPIDER.format(url=server.url))
     first = started(work, server, target)
     said(crawler(work, "run", target), 75, "follow", f"process {first.pid}")
+    refused.set()
     _, errors = first.communicate(timeout=30)
     assert first.returncode == 0, errors
 

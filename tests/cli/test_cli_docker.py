@@ -48,6 +48,13 @@ def test_the_final_stage_is_slim_not_root_and_made_of_wheels() -> None:
     assert "--no-index --find-links /wheels" in installs[0]
 
 
+def test_nothing_is_left_to_be_compiled_at_every_start() -> None:
+    """By a user who cannot write it down: `pip install` compiles what it installs, unless it is told not to."""
+    ran = commands(stages()[1])
+    assert any(command.startswith("python -m compileall ") for command in ran)
+    assert not any("--no-compile" in command for command in ran)
+
+
 def test_what_is_copied_is_let_through_and_there() -> None:
     ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     allowed = {line[1:] for line in ignore if line.startswith("!")}

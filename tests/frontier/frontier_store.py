@@ -64,4 +64,4 @@ class Store:
 
 
 def pending_of(recovered: Recovered) -> dict[tuple[str, tuple[int, int]], list[int]]:
-    return {(host, level): list(ids) for host, level, ids in recovered.chains}
+    return {(host, level): list(ids) for host, level, ids in recovered.backlog}

@@ -13,7 +13,7 @@ from crawler.request import Hop, Options
 async def test_a_new_store_knows_nothing(store: Store) -> None:
     recovered = store.recovered
     assert (recovered.pending, recovered.known, recovered.commit, recovered.log_end) == (0, 0, 0, 0)
-    assert list(recovered.chains) == [] and list(recovered.returned) == []
+    assert list(recovered.backlog) == [] and list(recovered.returned) == []
     assert not recovered.seeds_done and not recovered.state and not recovered.counters
     assert not store.frontier.known(key_of("x"))
     assert store.frontier.bodies([0, 1, 2, -1]) == []

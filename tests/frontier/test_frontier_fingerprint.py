@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crawler.canonical import CanonicalRules
 from crawler.frontier.fingerprint import VERSION, Fingerprinter
 from crawler.request import PLAIN, Hop, Options, Request, make
 from crawler.settings import Settings
-from crawler.urls import CanonicalRules
 
 KEY = bytes(range(32))
 URL = "http://a.example/p?a=1&b=2"

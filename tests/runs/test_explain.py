@@ -336,11 +336,11 @@ async def test_a_run_whose_files_are_not_all_there(site: Site, fast: dict[str, A
 
 
 def test_a_long_way_is_told_by_its_beginning_and_its_end(tmp_path: Path) -> None:
+    from crawler.canonical import CanonicalRules
     from crawler.frontier.bodies import encode_body
     from crawler.frontier.fingerprint import VERSION, Fingerprinter
     from crawler.request import PLAIN, make
     from crawler.runs.identity import Identity, hash_key
-    from crawler.urls import CanonicalRules
 
     rules, spider_dir = CanonicalRules(), tmp_path / "long"
     spider_dir.mkdir()

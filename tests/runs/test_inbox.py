@@ -120,7 +120,7 @@ async def rest(live: Live) -> RunDirectory:
     """A run that was stopped with /hold and five seeds more pending."""
     crawl = live.crawl(grace=0.1, concurrency=1)
     async with crawl:
-        await until(lambda: live.site.hits["/hold"] > 0)
+        await until(lambda: live.site.hits["/hold"] > 0 and crawl.stats().known == 2)
         run = find(Path(live.settings["runs_dir"]), "last")
         crawl.stop()
         await asyncio.sleep(0)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scheduler_world import World
 
+from crawler.backlog import Backlog
 from crawler.contracts import Entry
 from crawler.scheduler import places as module
 
@@ -64,24 +65,33 @@ def test_fetches_go_before_new_pages_of_their_host_only() -> None:
 
 def test_ids_that_are_gone_are_dropped() -> None:
     world = World(concurrency_per_host=1)
-    entries = [world.add("a") for _ in range(20)]
-    for entry in entries[5:15]:
+    entries = [world.add("a") for _ in range(100)]
+    for entry in entries[80:90]:
         del world.stored[entry.id]
-    assert world.drain() == entries[:2] + entries[2:5] + entries[15:]  # the window's two are entries 0 and 1
+    assert world.drain() == entries[:80] + entries[90:]  # the first of them stand in the window
     assert world.scheduler.pending == 0
     assert world.scheduler.idle
 
 
 def test_only_a_window_is_kept_in_full() -> None:
-    world = World(concurrency_per_host=4)
-    for _ in range(100):
+    world = World(concurrency=32)
+    for _ in range(1000):
         world.add("a")
     kept = [entry for host in world.scheduler._places.hosts.values() for entry in host.window]
-    assert len(kept) == 8
+    assert len(kept) == 64
     assert world.reads == []
-    assert world.scheduler.pending == 100
+    assert world.scheduler.pending == 1000
     world.drain()
-    assert max(len(ids) for ids in world.reads) == 8
+    assert max(len(ids) for ids in world.reads) == 64
+
+
+def test_windows_are_smaller_where_many_hosts_have_one() -> None:
+    world = World(concurrency=32)
+    for number in range(50):
+        for _ in range(100):
+            world.add(f"h{number}")
+    kept = [len(host.window) for host in world.scheduler._places.hosts.values()]
+    assert sum(kept) < 50 * 20
 
 
 def test_a_refill_does_not_wait_for_a_window_of_retries() -> None:
@@ -128,8 +138,7 @@ def test_within_a_host_as_a_sorted_list(
             entry = world.entry(f"h{n}", priority, depth)
             chains.setdefault((entry.host, entry.level), []).append(entry.id)
             ready[entry.host].append(entry)
-        for (host, level), ids in chains.items():
-            world.scheduler.restore(host, level, ids)
+        world.scheduler.restore(Backlog.of((host, level, ids) for (host, level), ids in chains.items()))
         known = dict(world.stored)
 
         def take() -> None:

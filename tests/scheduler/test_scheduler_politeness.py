@@ -7,6 +7,8 @@ from itertools import pairwise
 import pytest
 from scheduler_world import World
 
+from crawler.backlog import Backlog
+
 
 def test_a_host_has_at_most_its_limit_in_flight() -> None:
     world = World(concurrency=32, concurrency_per_host=3)
@@ -247,9 +249,8 @@ def test_waits_hold_after_a_restart() -> None:
 
     later = World(max_wait=60.0)
     later.now = world.now + 2
-    for host in "abc":
-        entry = later.entry(host)
-        later.scheduler.restore(host, entry.level, [entry.id])
+    left = [later.entry(host) for host in "abc"]
+    later.scheduler.restore(Backlog.of((entry.host, entry.level, [entry.id]) for entry in left))
     later.scheduler.restore_waits({**waits, "c": (world.now, -3.0)})
     starts = {}
     for _ in range(3):
@@ -262,9 +263,8 @@ def test_waits_hold_after_a_restart() -> None:
 def test_a_restart_loop_hammers_nobody() -> None:
     """What was sent after the last commit is unknown: each host begins after one delay."""
     world = World(delay=5.0)
-    for host in ("a", "b"):
-        entry = world.entry(host)
-        world.scheduler.restore(host, entry.level, [entry.id])
+    left = [world.entry(host) for host in "ab"]
+    world.scheduler.restore(Backlog.of((entry.host, entry.level, [entry.id]) for entry in left))
     world.scheduler.restore_waits({})
     assert world.take() is None
     assert world.scheduler.next_due() == pytest.approx(5.0)
@@ -282,7 +282,7 @@ def test_a_new_crawl_begins_at_once() -> None:
 def test_a_clock_that_was_set_back_does_not_lengthen_a_wait() -> None:
     world = World()
     entry = world.entry("a")
-    world.scheduler.restore("a", entry.level, [entry.id])
+    world.scheduler.restore(Backlog.of([("a", entry.level, [entry.id])]))
     world.scheduler.restore_waits({"a": (world.now + 1e6, 20.0)})
     assert world.scheduler.next_due() == pytest.approx(20.0)
 
@@ -290,7 +290,7 @@ def test_a_clock_that_was_set_back_does_not_lengthen_a_wait() -> None:
 def test_a_long_committed_wait_parks_again() -> None:
     world = World(max_wait=300.0)
     entry = world.entry("a")
-    world.scheduler.restore("a", entry.level, [entry.id])
+    world.scheduler.restore(Backlog.of([("a", entry.level, [entry.id])]))
     world.scheduler.restore_waits({"a": (world.now - 100, 3600.0)})
     assert world.take() is None
     assert world.scheduler.only_parked
@@ -300,7 +300,7 @@ def test_a_long_committed_wait_parks_again() -> None:
 def test_an_own_delay_never_parks() -> None:
     world = World(max_wait=1.0, delay=600.0)
     entry = world.entry("a")
-    world.scheduler.restore("a", entry.level, [entry.id])
+    world.scheduler.restore(Backlog.of([("a", entry.level, [entry.id])]))
     world.scheduler.restore_waits({"a": (world.now, 600.0)})
     assert not world.scheduler.only_parked
     assert world.drain() == [entry]
