@@ -23,15 +23,18 @@ test: $(VENV)/.test  ## what every change must pass, within four minutes
 test-full: $(VENV)/.test  ## what needs Debian packages or more time; 5 is pytest's "no tests there"
 	$(BIN)/python -m pytest -m full || [ $$? -eq 5 ]
 
-soak: $(VENV)/.test  ## the long torture
+soak: $(VENV)/.test  ## the long torture, and whether memory grows
 	$(BIN)/python -m pytest -m soak || [ $$? -eq 5 ]
+	$(BIN)/python benchmarks/soak.py --seconds 75
 
-bench: $(VENV)/.test  ## every benchmark, in full
-	set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+BENCHMARKS := compare real python_doc startup links frontier resume scheduler wide robots memory
+bench: $(VENV)/.test  ## every benchmark in full; needs nginx-light, python3-doc and wget (docs/performance.md)
+	set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
-bench-quick: $(VENV)/.test  ## those that need no server and little time
+bench-quick: $(VENV)/.test  ## a few minutes: is anything slower than recorded? needs nginx-light
 	$(BIN)/python benchmarks/links.py
 	$(BIN)/python benchmarks/frontier.py --quick
+	$(BIN)/python benchmarks/quick.py
 
 check: $(VENV)/.dev  ## lint, form, types
 	$(BIN)/ruff check .
@@ -67,6 +70,7 @@ $(BIN)/python:
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
 	$(LOCKED) requirements.lock
 	PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --no-index --config-settings editable_mode=compat -e .
+	$(BIN)/python -m compileall -q crawler  # as pip does for what it installs elsewhere
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements-test.lock

@@ -79,16 +79,16 @@ def cost(hosts: int, pending: int, pages: int) -> None:
     print(f"{hosts:>9,} {pending:>11,} {seconds / pages * 1e6:>9.2f} {world.reads / pages:>13.2f}")
 
 
-def size(hosts: int) -> None:
+def size(hosts: int, urls: int) -> None:
     gc.collect()
     tracemalloc.start()
     world = World(hosts, Settings())
     before = tracemalloc.get_traced_memory()[0]
-    for n in range(1, hosts + 1):
+    for n in range(1, hosts * urls + 1):
         world.scheduler.add(world.entry(n))
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    print(f"{hosts:,} hosts with one URL each: {used / hosts:.0f} bytes a host, its name included")
+    print(f"{hosts:,} hosts with {urls} URLs each: {used / hosts:.0f} bytes a host, its name included")
 
 
 def chain(pending: int) -> None:
@@ -114,7 +114,8 @@ def main() -> None:
     ]:  # fmt: skip
         cost(hosts, pending, pages)
     print()
-    size(1_000_000)
+    size(1_000_000, 1)
+    size(100_000, 10)
     chain(1_000_000)
 
 
