@@ -123,7 +123,8 @@ def instructions(site: Site, work: Path) -> dict[str, float]:
 
 def _counted(command: Callable[[Job], list[str]], url: str, site: Site, work: Path) -> float:
     with tempfile.TemporaryDirectory(prefix="count-", dir=work) as name:
-        job = Job(url, Path(name) / "items.jsonl", site.paths, work, ("-s", f"max_pages={COUNTED}"))
+        flags = ("-s", f"max_pages={COUNTED}", "-s", "commit_seconds=60")  # commits by pages: their number is the same
+        job = Job(url, Path(name) / "items.jsonl", site.paths, work, flags)
         valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
         done = subprocess.run([*valgrind, *command(job)], cwd=name, capture_output=True, text=True, timeout=1800)
     found = re.search(r"Collected : (\d+)", done.stderr)

@@ -91,7 +91,7 @@ class Counts:
     """The live counters of one crawl."""
 
     def __init__(self) -> None:
-        self.total: dict[str, int] = {}
+        self._before: dict[str, int] = {}  # what earlier processes committed
         self.here: dict[str, int] = {}
         self.examples: dict[str, Example] = {}
         self.warnings: list[str] = []
@@ -103,7 +103,7 @@ class Counts:
 
     def restore(self, counters: Mapping[str, int], said: bytes | None) -> None:
         """Takes up what earlier processes committed: counters, and what `unsaid` gave."""
-        self.total = dict(counters)
+        self._before = dict(counters)
         if said:
             kept = msgspec.msgpack.decode(said, type=_Said)
             self.examples, self.warnings = kept.examples, kept.warnings
@@ -119,13 +119,18 @@ class Counts:
 
     def add(self, counters: Mapping[str, int]) -> None:
         """Counts what an accepted outcome brings."""
-        total, here = self.total, self.here
+        here = self.here
         for name, n in counters.items():
-            total[name] = total.get(name, 0) + n
             here[name] = here.get(name, 0) + n
 
+    @property
+    def total(self) -> dict[str, int]:
+        """All counters of the run."""
+        before, here = self._before, self.here
+        return {**before, **{name: n + before.get(name, 0) for name, n in here.items()}}
+
     def __getitem__(self, name: str) -> int:
-        return self.total.get(name, 0)
+        return self._before.get(name, 0) + self.here.get(name, 0)
 
     def example(self, name: str, url: str, message: str) -> None:
         """Keeps the first failure of each kind."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from crawler.binding import mark_of
 from crawler.contracts import Entry, Found, Outcome, Skip
-from crawler.request import Request, make
+from crawler.request import PLAIN, Request, make
 from crawler.runs.skipped import OTHER_ARGUMENTS
 from crawler.stages import DEDUPE, FINGERPRINT, Stages, Stopwatch
 from crawler.urls import scheduling_host
@@ -77,10 +77,13 @@ class Linker:
         kwargs: object = None
         options: Options | None = None
         sort: str | None = None
-        own = duplicates = 0
+        own = 0
         no_fragments = self._fragments == "drop"
         here: dict[bytes, int] = {}  # new ones of this page, which the store does not know yet
-        for ordinal, request in requests:
+        requests = list(requests)
+        fresh = self._not_met(requests)
+        duplicates = len(requests) - len(fresh)
+        for ordinal, request in fresh:
             if request._depth != depth:
                 request = request._copy()
                 request._depth = depth
@@ -153,6 +156,25 @@ class Linker:
         request = self._as_one_page(request)
         outcome.found.append(Found(key, scheduling_host(request._url), request, page.age, own))
         return None
+
+    def _not_met(self, requests: list[tuple[int, Request]]) -> list[tuple[int, Request]]:
+        """Without those that were met lately, made as they are made here: most links of most pages.
+
+        `link` comes to the same, with a look at each for 1 µs; here it is a third of that.
+        """
+        if not requests:
+            return requests
+        like, met = requests[0][1], self._met
+        callback, kwargs, own = like._callback, like._kwargs, _mark_of(like)
+        cut = "#" if self._fragments == "drop" else "\n"  # no URL has a line break in it
+        return [
+            pair
+            for pair in requests
+            if met.get((request := pair[1])._url.partition(cut)[0]) != own
+            or request._options is not PLAIN
+            or request._callback is not callback
+            or request._kwargs is not kwargs
+        ]
 
     def _differs(self, key: bytes, request: Request, parent: str, outcome: Outcome) -> None:
         """A known page, yielded with another callback or other arguments than the first time: it is fetched

@@ -43,6 +43,7 @@ ENGINE: Final = frozenset(STAGES) - {"session", "decode", "parse", "callback", "
 """The stages that are the engine's own: neither aiohttp's, nor the parser's, nor the user's code."""
 
 EVERY: Final = 17
+"""How many pages a measured one stands for, after the first."""
 _ROUND: Final = 16 * EVERY
 _MEASURED: Final = range(128, 144)
 """Sixteen in a row: the first finds the processor's caches without the code that measures, and seems dearer than it

@@ -191,6 +191,7 @@ class Joiner:
         So is "../" at most eight times. A line may come to begin with "//": it is no plain one then.
         """
         path = self._within
+        text = text.replace("\n./../", "\n../")
         ways = [("./", path)]
         for up in range(1, 9):
             dots = up * "../"

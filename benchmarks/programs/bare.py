@@ -89,16 +89,7 @@ def lexbor_parser() -> Callable[[bytes], Page]:
 
 def links(url: str, hrefs: list[str]) -> list[str]:
     """The absolute URLs, as `crawler.parse.links.resolve_all` finds them."""
-    join = Joiner(url).join
-    urls: dict[str, None] = {}
-    for href in hrefs:
-        try:
-            link = join(href)
-        except ValueError:
-            continue
-        if link.startswith(("http://", "https://")):
-            urls[link] = None
-    return list(urls)
+    return Joiner(url).join_all(hrefs)
 
 
 class Crawl:

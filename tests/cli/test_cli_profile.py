@@ -20,7 +20,7 @@ import threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from crawler import Response, Spider, blocking
 
-PAGE = b"<title>x</title>" + b"".join(b"<a href=/%d>x</a>" % n for n in range(20)) + b"<p>text</p>" * {paragraphs}
+PAGE = b"<title>x</title>" + b"".join(b"<a href=/%d>x</a>" % n for n in range(10)) + b"<p>text</p>" * {paragraphs}
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
