@@ -71,9 +71,9 @@ class HandOut:
             engine.wake.set()
 
     def _fill(self) -> None:
-        permits, take = self._engine.permits, self._engine.scheduler.take
-        while not permits.locked():
-            handout = take(self._mode())
+        permits, scheduler = self._engine.permits, self._engine.scheduler
+        while not scheduler.still and not permits.locked():
+            handout = scheduler.take(self._mode())
             if handout is None:
                 break
             _take_permit(permits)

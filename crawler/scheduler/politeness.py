@@ -22,6 +22,9 @@ class Timer:
         self._heap: list[tuple[float, int, Host | Entry | None]] = []
         self._numbers = count()
 
+    def __bool__(self) -> bool:
+        return bool(self._heap)
+
     def wait_for(self, due: float, target: Entry | None) -> None:
         """A page that is due then; None only wakes."""
         heappush(self._heap, (due, next(self._numbers), target))

@@ -124,6 +124,12 @@ class Scheduler:
 
     # -- handing out
 
+    @property
+    def still(self) -> bool:
+        """Whether `take` has nothing to look at: no host is ready, and none waits for a time or for the gate."""
+        places = self._places
+        return not (places.order or self._refused or places.timer or places.cold or places.put_off)
+
     def take(self, mode: Mode = "all") -> Handout | None:
         """The next page that may be sent at this moment, or one that a rule leaves out; None: nothing can.
 
@@ -241,7 +247,8 @@ class Scheduler:
 
     def next_due(self) -> float | None:
         """Seconds until something may become ready by time alone; None: nothing waits for a time."""
-        return self._places.timer.next_due(self._clock())
+        timer = self._places.timer
+        return timer.next_due(self._clock()) if timer else None
 
     def waits(self) -> dict[str, tuple[float, float]]:
         """Host to (now, seconds until it may be asked), of those that changed since the last call:
