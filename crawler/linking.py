@@ -61,6 +61,7 @@ class Linker:
         self._met: dict[str, int] = {}
         self._max_links = settings.max_links
         self._fragments = settings.canonical_fragment
+        self._cut = "#" if self._fragments == "drop" else "\n"  # where a known URL's name ends; none has a line break
 
     def link(
         self, parent: Entry | None, requests: Iterable[tuple[int, Request]], outcome: Outcome
@@ -78,7 +79,6 @@ class Linker:
         options: Options | None = None
         sort: str | None = None
         own = 0
-        no_fragments = self._fragments == "drop"
         here: dict[bytes, int] = {}  # new ones of this page, which the store does not know yet
         requests = list(requests)
         fresh = self._not_met(requests)
@@ -94,7 +94,7 @@ class Linker:
                 sort = _sort(options)
             url = request._url
             if options.unique:
-                name = url.partition("#")[0] if "#" in url and no_fragments else url
+                name = url.partition(self._cut)[0]
                 name = sort + name if sort else name
                 mark = met.get(name, -1) if sort is not None else -1
                 key = b""
@@ -166,7 +166,7 @@ class Linker:
             return requests
         like, met = requests[0][1], self._met
         callback, kwargs, own = like._callback, like._kwargs, _mark_of(like)
-        cut = "#" if self._fragments == "drop" else "\n"  # no URL has a line break in it
+        cut = self._cut
         return [
             pair
             for pair in requests

@@ -18,7 +18,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from typing_extensions import Unpack
 from yarl import URL
 
-from crawler.parse.charset import decode, encoding_of
+from crawler.parse.charset import decode
 from crawler.parse.codecs import decode_as, encoding_of_label
 from crawler.parse.following import Target, link_of, retarget
 from crawler.parse.links import LARGE, base_of, hrefs_of, resolve_all, stream_hrefs
@@ -190,7 +190,7 @@ class Response:
     def encoding(self) -> str:
         """The encoding of `text`, by its name in the WHATWG Encoding Standard, in lower case."""
         if not self._encoding:
-            self._encoding, _ = encoding_of(self._body, self._headers.get("Content-Type", ""))
+            _ = self.text
         return self._encoding
 
     def decode(self, encoding: str) -> str:
@@ -259,15 +259,9 @@ class Response:
         return self._selector
 
     def _utf8(self) -> bytes:
-        if self._text is None:
-            self._encoding, after = encoding_of(self._body, self._headers.get("Content-Type", ""))
-            if self._encoding == "utf-8":
-                try:
-                    self._text = self._body[after:].decode()  # strictly: whether it is what it says it is
-                    return self._body[after:]
-                except UnicodeDecodeError:
-                    pass
         text = self.text
+        if self._encoding == "utf-8" and "\ufffd" not in text:  # then it was valid, and need not be encoded again
+            return self._body.removeprefix(b"\xef\xbb\xbf")
         # Plain ASCII is the same in every encoding but those that are not made of ASCII bytes.
         if self._body.isascii() and self._encoding[:6] not in ("utf-16", "iso-20"):
             return self._body

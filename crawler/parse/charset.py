@@ -15,14 +15,13 @@ from typing import Final
 from crawler.parse.codecs import decode_as, encoding_of_label
 from crawler.parse.tags import attributes
 
-__all__ = ["declared_encoding", "decode", "encoding_of"]
+__all__ = ["declared_encoding", "decode"]
 
 _PRESCAN: Final = 1024  # bytes of a page in which a declaration counts
 _SAMPLE: Final = 64 * 1024  # bytes that detection looks at
 _GUESSED: Final = 8 * 1024  # bytes of text, without tags, that the statistics look at: 5 to 20 ms
 
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
-_BOM_STARTS: Final = frozenset({b"\xef", b"\xfe", b"\xff"})
 _HEADER: Final = re.compile(r""";\s*charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
 _XML_DECLARATION: Final = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*(?:"([^">]*)"|'([^'>]*)')[^>]*>""")
 
@@ -32,17 +31,11 @@ def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
 
     `content_type` is the header's value, "" where there is none. Never raises.
     """
-    name, after = encoding_of(body, content_type)
-    return decode_as(body[after:], name), name
-
-
-def encoding_of(body: bytes, content_type: str = "") -> tuple[str, int]:
-    """The encoding that a body is to be read with, and the length of its byte order mark. Never raises."""
-    if body[:1] in _BOM_STARTS:
-        for bom, name in _BOMS:
-            if body.startswith(bom):
-                return name, len(bom)
-    return declared_encoding(body, content_type) or _detect(body), 0
+    for bom, name in _BOMS:
+        if body.startswith(bom):
+            return decode_as(body[len(bom) :], name), name
+    name = declared_encoding(body, content_type) or _detect(body)
+    return decode_as(body, name), name
 
 
 def declared_encoding(body: bytes, content_type: str = "") -> str:

@@ -28,9 +28,6 @@ class Order:
     def __len__(self) -> int:
         return len(self._ring) + len(self._over)
 
-    def __bool__(self) -> bool:
-        return bool(self._ring) or bool(self._over)
-
     def enter(self, host: Host) -> None:
         """A host becomes ready and gets the last place; one that is ready keeps its place."""
         if host.where != RING and host.where != OVER:
