@@ -202,14 +202,16 @@ class Crawl(Generic[T]):
             yield
             return
         loop = asyncio.get_running_loop()
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        for number in numbers:
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
             loop.add_signal_handler(number, self._signalled, number)
         try:
             yield
         finally:
-            for number in numbers:
-                loop.remove_signal_handler(number)
+            for number, handler in before.items():
+                loop.remove_signal_handler(number)  # leaves Python's own handlers,
+                if handler is not None:  # which are not those of whoever embeds the crawl
+                    signal.signal(number, handler)
 
     def _signalled(self, number: signal.Signals) -> None:
         self._interrupted += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -208,3 +209,31 @@ def test_completion_knows_the_commands(tmp_path: Path) -> None:
         "--show-completion", "bash", cwd=tmp_path, env={"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     )
     assert "_CRAWLER_COMPLETE=complete_bash" in shown.stdout
+
+
+SLOW_TO_SAY = """
+import sys, time
+import crawler.__main__, crawler.cli
+
+def command(argv):
+    try:
+        print("working", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("saying so", flush=True)
+        time.sleep(60)
+
+crawler.cli.main = command
+sys.exit(crawler.__main__.main())
+"""
+
+
+def test_a_second_interrupt_in_the_last_words_ends_the_process_without_a_traceback(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", SLOW_TO_SAY]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None and process.stderr is not None
+        for said in ("working", "saying so"):
+            assert process.stdout.readline() == said + "\n"
+            process.send_signal(signal.SIGINT)
+        assert (process.wait(20), process.stderr.read()) == (-signal.SIGINT, "")

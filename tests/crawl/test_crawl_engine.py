@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
@@ -238,6 +239,21 @@ async def test_a_second_run_on_the_same_state_is_refused(site: Site, fast: dict[
         with pytest.raises(AlreadyRunning, match="process"):
             await run(spider, settings=fast)
         crawl.stop()
+
+
+async def test_the_handlers_of_who_embeds_a_crawl_are_back_after_it(site: Site, fast: dict[str, Any]) -> None:
+    site.pages["/"] = page()
+    told: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, frame: told.append(number)) for number in numbers]
+    try:
+        assert (await run(spider_of(site), settings=fast, signals=True)).exit_code == 0
+        for number in numbers:
+            signal.raise_signal(number)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    assert told == list(numbers)
 
 
 async def test_pause_and_resume(site: Site, fast: dict[str, Any]) -> None:

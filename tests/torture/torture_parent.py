@@ -12,6 +12,7 @@ import gc
 import io
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -22,7 +23,7 @@ import uvloop
 
 import crawler.runner
 import crawler.terminal
-from crawler.cli import main
+from crawler.__main__ import main
 
 IMPORTED = (aiofiles, aiohttp, uvloop, crawler.runner, crawler.terminal)
 
@@ -31,6 +32,7 @@ def child(job: dict[str, Any]) -> None:
     """The life; never returns."""
     code = 70
     try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as in a process that has yet to load Python
         os.chdir(job["cwd"])
         said = os.open("said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
