@@ -1,7 +1,7 @@
 """Runs a method of the user's and gives its yields one by one, whatever kind of method it is.
 
 Async generators, generators, coroutines that return an iterable, and None are accepted; a yielded
-list, tuple or generator (those exact types) counts as its members.
+list, tuple, generator or page's `Links` (those exact types) counts as its members.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import AsyncGeneratorType, FrameType, GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crawler.contracts import NOBODY
+from crawler.parse.following import Links
 from crawler.request import Request
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ USER_ERRORS = (Exception, SystemExit)
 Take = Callable[[Any], Awaitable[None] | None]
 TakeRequests = Callable[[Sequence[Request]], None]
 _REQUESTS = {Request}
-_MANY = frozenset({list, tuple, GeneratorType, AsyncGeneratorType})
+_MANY = frozenset({Links, list, tuple, GeneratorType, AsyncGeneratorType})
 _NOTHING: Any = object()
 """What a step that need not wait waits for (a bare yield waits for None)."""
 _OURS = str(Path(__file__).parent)
@@ -71,7 +72,7 @@ class Results:
 
     async def give(self, take: Take, take_requests: TakeRequests) -> None:
         """Runs the method to its end; `take` gets the yields, members one by one, but for a list or tuple of
-        nothing but requests, which `take_requests` gets as it is.
+        nothing but requests and a page's `Links`, which `take_requests` gets as they are.
 
         `take` returns None, or an awaitable that is awaited before the method goes on. Raises what the
         method or `take` raised, and WrongYield for a result that cannot be read.
@@ -142,7 +143,7 @@ class Results:
 
     async def _members(self, value: Any, take: Take, take_requests: TakeRequests) -> None:
         kind = type(value)
-        if (kind is list or kind is tuple) and set(map(type, value)) == _REQUESTS:
+        if kind is Links or ((kind is list or kind is tuple) and set(map(type, value)) == _REQUESTS):
             take_requests(value)
             return
         if kind is AsyncGeneratorType:
@@ -249,7 +250,7 @@ async def in_thread(call: Callable[[], Any], slots: Slots, key: bytes, took: Cal
             return []
         if isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):
             raise WrongYield(f"returned {shown(result)}", "")
-        many = (list, tuple, GeneratorType)
+        many = (Links, list, tuple, GeneratorType)
         return [member for value in result for member in (value if type(value) in many else (value,))]
 
     try:

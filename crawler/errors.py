@@ -211,3 +211,14 @@ class Missing(ValueError):
         super().__init__(detail or f"nothing matches {query!r} on {url}")
         self.query = query
         self.url = url
+
+
+def of_page(error: FetchError | Skipped, request: Request) -> FetchError:
+    """What `self.fetch` raised and nobody caught, as a failure of the page that asked."""
+    if isinstance(error, FetchError):
+        asked = error.request.url if error.request is not None else ""
+        if asked and asked != request.url and asked not in error.message:
+            error.message = f"{error.message} (fetching {asked})"
+        return error
+    asked = error.request.url if error.request is not None else "a request"
+    return FetchError(f"fetching {asked} was skipped by {error}", request=request, phase="fetch")

@@ -13,8 +13,8 @@ is nothing to be taken back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from crawler.binding import mark_of
 from crawler.contracts import Entry, Found, Outcome, Skip
@@ -26,6 +26,7 @@ from crawler.urls import scheduling_host
 if TYPE_CHECKING:
     from crawler.contracts import Frontier
     from crawler.frontier.fingerprint import Fingerprinter
+    from crawler.parse.following import Links
     from crawler.request import Options
     from crawler.scope import Scope
     from crawler.settings import Settings
@@ -74,8 +75,8 @@ class Linker:
         depth = parent.request._depth + 1 if parent is not None else 0
         page = parent.request._url if parent is not None else ""
         near, host = "\n", ""  # the beginning, down to its path, of the URL that was found last; and its host
-        callback: object = None
-        kwargs: object = None
+        callback: str | None = None
+        kwargs: Mapping[str, Any] | bytes | None = None
         options: Options | None = None
         sort: str | None = None
         own = 0
@@ -88,7 +89,8 @@ class Linker:
                 request = request._copy()
                 request._depth = depth
             if request._callback is not callback or request._kwargs is not kwargs:
-                callback, kwargs, own = request._callback, request._kwargs, _mark_of(request)
+                callback, kwargs = request._callback, request._kwargs
+                own = _mark_of(callback, kwargs)
             if request._options is not options:
                 options = request._options
                 sort = _sort(options)
@@ -132,6 +134,20 @@ class Linker:
             self._stages.move(DEDUPE, FINGERPRINT, stopwatch.ns)
         return skips
 
+    def unmet(self, links: Links, first: int) -> list[tuple[int, Request]]:
+        """(ordinal, request) of those links, counted from `first`, that do not lead to pages met lately.
+
+        A request is made for these alone.
+        """
+        target = links.target
+        if links.urls is None or target.options is not PLAIN:
+            return list(enumerate(links, first))
+        urls, met, cut, own = links.urls, self._met, self._cut, _mark_of(target.name, target.kwargs)
+        new = [n for n, url in enumerate(urls) if met.get(url) != own and met.get(url.partition(cut)[0]) != own]
+        if not new:
+            return []
+        return [(first + n, request) for n, request in zip(new, target.requests(urls[n] for n in new), strict=True)]
+
     def link_hop(self, page: Entry, request: Request, outcome: Outcome) -> Skip | None:
         """Adds a redirect's target, which takes the page's age; or says by which rule it is left out.
 
@@ -139,7 +155,7 @@ class Linker:
         chain: the answer to a form, or a page that redirects to itself with a cookie, must arrive.
         """
         old = page.request._options
-        key, own = self._fingerprint.of(request), _mark_of(request)
+        key, own = self._fingerprint.of(request), _mark_of(request._callback, request._kwargs)
         if old.method == "GET" and old.unique and key not in self._chain(page):
             mark = self._frontier.mark(key)
             if mark >= 0:
@@ -165,7 +181,8 @@ class Linker:
         if not requests:
             return requests
         like, met = requests[0][1], self._met
-        callback, kwargs, own = like._callback, like._kwargs, _mark_of(like)
+        callback, kwargs = like._callback, like._kwargs
+        own = _mark_of(callback, kwargs)
         cut = self._cut
         return [
             pair
@@ -210,8 +227,8 @@ def _sort(options: Options) -> str | None:
     return options.session and options.session + "\n"
 
 
-def _mark_of(request: Request) -> int:
+def _mark_of(callback: str, kwargs: Mapping[str, Any] | bytes) -> int:
     try:
-        return mark_of(request._callback, request._kwargs)
+        return mark_of(callback, kwargs)
     except TypeError:  # an argument that cannot be stored: the store refuses the request, if it is new
         return 0

@@ -13,6 +13,7 @@ from crawler.stages import DECODE, LINKS, PARSE
 
 if TYPE_CHECKING:
     from crawler.parse.fast import Fast
+    from crawler.parse.following import Links
     from crawler.parse.selectors import Selector
     from crawler.request import Request
     from crawler.stages import Stages
@@ -56,11 +57,11 @@ class MeasuredResponse(Response):
         """A request for a link of this page."""
         return self._within(LINKS, super().follow, *args, **named)
 
-    def follow_all(self, *args: Any, **named: Any) -> list[Request]:
+    def follow_all(self, *args: Any, **named: Any) -> Links:
         """Requests for many links of this page."""
         return self._within(LINKS, super().follow_all, *args, **named)
 
-    def links(self, *args: Any, **named: Any) -> list[Request]:
+    def links(self, *args: Any, **named: Any) -> Links:
         """Requests for all links of this page."""
         return self._within(LINKS, super().links, *args, **named)
 

@@ -6,6 +6,7 @@ one costs 1 µs; a crawl that only follows redirects pays for no parser.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from yarl import URL
 
 from crawler.parse.charset import decode
 from crawler.parse.codecs import decode_as, encoding_of_label
-from crawler.parse.following import Target, link_of, retarget
+from crawler.parse.following import Links, Target, link_of, retarget
 from crawler.parse.links import LARGE, base_of, hrefs_of, resolve_all, stream_hrefs
 from crawler.parse.selectors import Selector, SelectorList, select
 from crawler.parse.tree import Kind, is_xml, parse_tree
@@ -41,6 +42,14 @@ T = TypeVar("T")
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _FETCHED = ("http://", "https://")
 _BASE = re.compile(rb"<[bB][aA][sS][eE]")
+
+
+@functools.cache
+def _fast_parser() -> Callable[[bytes, str], Fast]:
+    """Imported when first wanted, which most spiders never do; and once: an import statement takes 2 µs."""
+    from crawler.parse.fast import parse_fast
+
+    return parse_fast
 
 
 class Response:
@@ -274,10 +283,7 @@ class Response:
         From then on `links()` and `follow_all("query")` of this page use that tree too, unless `css` or
         `xpath` was used before: a page is parsed once. XML is read as HTML.
         """
-        if self._fast is None:
-            from crawler.parse.fast import parse_fast
-
-            self._fast = parse_fast(self._utf8(), self._url)
+        self._fast = self._fast or _fast_parser()(self._utf8(), self._url)
         return self._fast
 
     # -- where it leads
@@ -302,7 +308,7 @@ class Response:
 
     def follow_all(
         self, links: str | Iterable[_Link], callback: _Callback | None = None, **args: Unpack[RequestArgs]
-    ) -> list[Request]:
+    ) -> Links:
         """Requests for many links of this page, as `follow` makes them. A str is a CSS query.
 
         One request for each distinct absolute URL, in the order of the links; Requests among them are
@@ -319,12 +325,12 @@ class Response:
                 selector = self._tree()
                 found = select(selector.root, links, cast("Kind", selector.type))
             hrefs = [href for link in found if (href := link_of(link, links)) is not None]
-            return target.requests(resolve_all(hrefs, self._join()))
+            return target.links(resolve_all(hrefs, self._join()))
         links = list(links)
         if any(isinstance(link, Request) for link in links):
             return target.mixed(links, self._join(), callback is not None)
         hrefs = [href for link in links if (href := link_of(link)) is not None]
-        return target.requests(resolve_all(hrefs, self._join()))
+        return target.links(resolve_all(hrefs, self._join()))
 
     def links(
         self,
@@ -334,7 +340,7 @@ class Response:
         allow: str | Sequence[str] = (),
         deny: str | Sequence[str] = (),
         **args: Unpack[RequestArgs],
-    ) -> list[Request]:
+    ) -> Links:
         """Requests for all that `<a>` and `<area>` on this page lead to, one for each absolute URL.
 
         `css` restricts them to some regions of the page; `allow` and `deny` are regexes, one or
@@ -343,7 +349,7 @@ class Response:
         """
         target = Target(self._request, callback, cast("dict[str, Any]", args))
         hrefs = self._hrefs(css)
-        return target.requests(resolve_all(hrefs, self._join(), allow, deny))
+        return target.links(resolve_all(hrefs, self._join(), allow, deny))
 
     def _hrefs(self, css: str) -> list[str]:
         if self._fast is not None and self._selector is None:

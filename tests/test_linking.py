@@ -16,6 +16,7 @@ from crawler.contracts import Entry, Found, Outcome
 from crawler.frontier import MemoryFrontier
 from crawler.frontier.fingerprint import Fingerprinter
 from crawler.linking import DIFFERS, Linker
+from crawler.parse.following import Links, Target
 from crawler.request import PLAIN, Options, Request, make
 from crawler.scope import Scope
 from crawler.settings import Settings
@@ -51,6 +52,21 @@ REQUESTS = st.builds(
     st.sampled_from(KWARGS),
     st.sampled_from(OPTIONS),
     st.sampled_from([2, 2, 2, 0]),
+)
+
+
+def links_to(urls: list[str], callback: str, kwargs: dict[str, Any], options: Options) -> Links:
+    target = Target(PAGE.request, None, {})
+    target.name, target.kwargs, target.options = callback, kwargs, options
+    return target.links(urls)
+
+
+LINKS = st.builds(
+    links_to,
+    st.lists(st.sampled_from(URLS), unique=True),
+    st.sampled_from(["", "parse_x"]),
+    st.sampled_from(KWARGS),
+    st.sampled_from(OPTIONS),
 )
 
 
@@ -93,14 +109,17 @@ def test_what_was_met_lately_changes_nothing(
     monkeypatch.setattr(linking, "_MET", met)
     monkeypatch.setattr(linking, "_MET_LENGTH", length)
 
-    @given(st.lists(st.lists(REQUESTS, max_size=12), max_size=6))
-    def links_as_the_plain_one(pages: list[list[Request]]) -> None:
+    @given(st.lists(st.one_of(st.lists(REQUESTS, max_size=12), LINKS), max_size=6))
+    def links_as_the_plain_one(pages: list[list[Request] | Links]) -> None:
         frontier, plain = MemoryFrontier(), Plain(fingerprinter, fragment)
         linker = Linker(fingerprinter, Scope(settings, ()), frontier, settings)
         duplicates = differing = 0
         for requests in pages:
             outcome = Outcome(None, "none")
-            skips = linker.link(PAGE, enumerate(requests), outcome)
+            pairs = linker.unmet(requests, 0) if isinstance(requests, Links) else list(enumerate(requests))
+            assert all(requests[n].url == request.url for n, request in pairs)
+            duplicates += len(requests) - len(pairs)
+            skips = linker.link(PAGE, pairs, outcome)
             assert [as_tuple(found) for found in outcome.found] == plain.link(requests)
             assert {skip.reason for _, skip in skips} <= {"scheme"}
             duplicates += outcome.counters.get("duplicates", 0)
@@ -130,6 +149,21 @@ def test_a_known_url_is_met_again_without_a_fingerprint(monkeypatch: pytest.Monk
             linker.link(PAGE, [(0, request)], outcome)
             frontier.accept(outcome)
         assert asked == 2 * [FINGERPRINTER.of(request)], "new, then known, then met"
+
+
+def test_links_that_were_met_lately_are_not_made_into_requests() -> None:
+    frontier = MemoryFrontier()
+    linker = Linker(FINGERPRINTER, Scope(Settings(), ()), frontier, Settings())
+    urls = [f"https://a.example/{n}" for n in range(4)]
+    for known in (0, 0, 4):  # new, then in the store, then met
+        links, outcome = links_to(urls, "", {}, PLAIN), Outcome(None, "none")
+        pairs = linker.unmet(links, 7)
+        assert [(n, request.url) for n, request in pairs] == [(7 + n, url) for n, url in enumerate(urls[known:])]
+        assert links.urls is urls, "no request was made"
+        linker.link(PAGE, pairs, outcome)
+        frontier.accept(outcome)
+    other = links_to([*urls, "https://a.example/3#x"], "parse_x", {}, PLAIN)
+    assert len(linker.unmet(other, 0)) == 5, "known, but for another callback, which is said"
 
 
 def test_what_the_store_did_not_take_is_not_known() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from dataclasses import dataclass
 from functools import partial
@@ -372,6 +373,28 @@ def test_links() -> None:
     assert urls(page.links(css="h3 a")) == ["https://shop.example/book/1", "https://shop.example/book/2"]
     with pytest.raises(ValueError, match="without ::text"):
         page.links(css="a::attr(href)")
+
+
+def test_links_are_a_list_whose_requests_are_made_when_looked_at() -> None:
+    page = response('<a href="/1">1</a> <a href="/2">2</a> <a href="/3">3</a>')
+    links = page.links(priority=2)
+    assert len(links) == 3 and links and links.urls is not None
+    first = page.follow("/0")
+    assert [request.url[-1] for request in [first, *links]] == ["0", "1", "2", "3"]
+    assert links.urls is None and links[0] is links[0] and links[0].priority == 2
+    assert [request.url[-1] for request in [first] + page.links()] == ["0", "1", "2", "3"]  # noqa: RUF005
+    assert [request.url[-1] for request in page.links() + [first]] == ["1", "2", "3", "0"]  # noqa: RUF005
+    assert [request.url[-1] for request in page.links()[1:]] == ["2", "3"]
+    assert len(copy.copy(page.links())) == len(page.links().copy()) == 3
+    requests = [first]
+    requests += page.links()
+    requests.extend(page.follow_all("a"))
+    assert len(requests) == 7
+    links = page.links()
+    links.append(first)
+    links.sort(key=lambda request: request.url)
+    assert [request.url[-1] for request in links] == ["0", "1", "2", "3"]
+    assert not hasattr(page.links(), "nothing")
 
 
 def test_links_of_what_is_no_page() -> None:

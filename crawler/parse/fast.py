@@ -19,6 +19,7 @@ from crawler.errors import Missing
 
 __all__ = ["Fast", "FastList", "parse_fast"]
 
+_ABSENT: Final = object()
 _PSEUDO: Final = re.compile(r"(.*?)(?:::(text)|::attr\(\s*([^()\s]+)\s*\))?\s*", re.DOTALL)
 
 
@@ -174,7 +175,8 @@ def _split(query: str) -> tuple[str, bool, str]:
 
 def _values(nodes: Iterable[Any], name: str) -> list[str]:
     """An attribute of those nodes that have it."""
-    return [attributes[name] or "" for node in nodes if name in (attributes := node.attributes)]
+    # `attrs` asks for one, where `attributes` makes a dict of all.
+    return [value or "" for node in nodes if (value := node.attrs.get(name, _ABSENT)) is not _ABSENT]
 
 
 def _texts(node: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from crawler.parse.fast import Fast
     from crawler.urls import Joiner
 
-__all__ = ["Target", "link_of", "retarget"]
+__all__ = ["Links", "Target", "link_of", "retarget"]
 
 # Elements that are links when they have an address; one without is simply no link.
 _LINKING: Final = frozenset(
@@ -59,14 +60,16 @@ class Target:
             url = with_params(url, self.params)
         return make(url, self.name, self.kwargs, self.options, self.depth)
 
+    def links(self, urls: list[str]) -> Links:
+        """`request` for each, made when it is looked at."""
+        return Links.lazy(self, [with_params(url, self.params) for url in urls] if self.params else urls)
+
     def requests(self, urls: Iterable[str]) -> list[Request]:
-        """`request` for each, without its look-ups."""
-        if self.params:
-            return [self.request(url) for url in urls]
+        """A request for each of some absolute URLs, which have `params` already."""
         name, kwargs, options, depth = self.name, self.kwargs, self.options, self.depth
         return [make(url, name, kwargs, options, depth) for url in urls]
 
-    def mixed(self, links: Iterable[object], joiner: Joiner, called: bool) -> list[Request]:
+    def mixed(self, links: Iterable[object], joiner: Joiner, called: bool) -> Links:
         """Requests for links, one for each distinct URL, and for Requests among them, which are all kept."""
         requests: dict[object, Request] = {}
         for link in links:
@@ -76,7 +79,39 @@ class Target:
                 for url in joiner.join_all((href,)):
                     if url not in requests:
                         requests[url] = self.request(url)
-        return list(requests.values())
+        return Links(requests.values())
+
+
+class Links(UserList[Request]):
+    """A list of requests for the links of a page, which are made when somebody looks at one.
+
+    Nearly all of them lead to known pages, which the crawl can tell by the URL: thirty requests that nobody
+    looks at would cost as much as finding the thirty links.
+    """
+
+    @classmethod
+    def lazy(cls, target: Target, urls: list[str]) -> Links:
+        """Requests to come, for distinct absolute URLs."""
+        links = cls.__new__(cls)
+        links.target, links.urls = target, urls
+        return links
+
+    urls: list[str] | None = None
+    """Where they lead, while there are no requests yet; None from then on."""
+    target: Target
+
+    def __getattr__(self, name: str) -> list[Request]:  # `data` is all of a UserList, and is not there yet
+        if name != "data" or self.urls is None:
+            raise AttributeError(name)
+        self.data: list[Request] = self.target.requests(self.urls)
+        self.urls = None
+        return self.data
+
+    def __len__(self) -> int:
+        return len(self.data if self.urls is None else self.urls)
+
+    def __copy__(self) -> Links:
+        return self.copy()
 
 
 def retarget(request: Request, target: Target, called: bool) -> Request:

@@ -12,7 +12,6 @@ from crawler.urls import join
 __all__ = ["may_refresh", "meta_refresh", "parse_refresh"]
 
 _HEAD: Final = 4096  # bytes or characters of a page that are looked at: pages that only send on are short
-_EQUIV: Final = re.compile(rb"-[eE][qQ][uU][iI][vV]")  # of "http-equiv": few bytes of a page are a hyphen
 _SPACE: Final = "\t\n\f\r "
 _TIME: Final = re.compile(r"[\t\n\f\r ]*([0-9]*)([0-9.]*)(.*)\Z", re.DOTALL)
 _URL_WORD: Final = re.compile(r"url[\t\n\f\r ]*=[\t\n\f\r ]*", re.IGNORECASE)
@@ -20,8 +19,11 @@ _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Z
 
 
 def may_refresh(body: bytes) -> bool:
-    """Whether `meta_refresh` is worth asking: False for most pages, for 2 µs. Not for UTF-16."""
-    return _EQUIV.search(body, 0, _HEAD) is not None
+    """Whether `meta_refresh` is worth asking: False for most pages, for 1 µs. Not for UTF-16."""
+    find = body.find  # for "http-equiv" in any case: a regex that ignores case takes four times as long
+    if find(b"quiv", 0, _HEAD) >= 0 or find(b"Q", 0, _HEAD) >= 0:
+        return b"equiv" in body[:_HEAD].lower()
+    return any(find(odd, 0, _HEAD) >= 0 for odd in (b"qU", b"quI", b"quiV"))
 
 
 def meta_refresh(body: bytes | str, base: str) -> tuple[float, str] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from crawler.parse.refresh import meta_refresh, parse_refresh
+from crawler.parse.refresh import may_refresh, meta_refresh, parse_refresh
 
 BASE = "https://h.example/a/b.html?q"
 DIR = "https://h.example/a/"
@@ -68,3 +70,11 @@ def test_steps(content: str, expected: tuple[float, str] | None) -> None:
 )
 def test_pages(page: bytes | str, expected: tuple[float, str] | None) -> None:
     assert meta_refresh(page, BASE) == expected
+
+
+def test_what_is_told_without_reading_tags() -> None:
+    for cases in itertools.product((str.lower, str.upper), repeat=5):
+        word = "".join(case(letter) for case, letter in zip(cases, "equiv", strict=True))
+        assert may_refresh(f"<meta http-{word}=refresh content=0>".encode()), word
+    assert not may_refresh(b"<p>the quick Quarterly quill acquires liquid</p>")
+    assert not may_refresh(4096 * b" " + b"<meta http-equiv=refresh content=0>")  # too late for a refresh
