@@ -1,7 +1,9 @@
 """A crawl whose disk a test spoils: `crawler run` as a command, a spider that does harm, a disk of its own.
 
 The spider's page PAGE executes harm.py if there is one, so that the harm is done in the crawling process, in the
-middle of the crawl, and is gone with it; without the file the same spider, unchanged, goes on.
+middle of the crawl, and is gone with it; without the file the same spider, unchanged, goes on. The moment is always
+the same: all other pages that can be reached are committed and in the outputs, so that nothing is being written, and
+PAGE's own commit is the next; the pages below it follow.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from aiohttp import web
 from small_site import Site, page
 
 import crawler
@@ -28,7 +32,10 @@ from crawler.outputs.log import read_frames
 
 ROOT = Path(__file__).parent.parent
 PAGES = 24
-PAGE = 12
+"""In a tree: n links to 2n and 2n + 1."""
+PAGE = 3
+OTHERS = [n for n in range(1, PAGES + 1) if all(n >> level != PAGE for level in range(5))]
+"""Neither PAGE nor below it."""
 
 SPIDER = """
 import asyncio
@@ -37,13 +44,18 @@ from crawler import Spider
 class Pages(Spider):
     name = "pages"
     start_urls = ["SITE/1"]
-    settings = {"robots": False, "commit_seconds": 0.01, "commit_pages": 4, "concurrency": 2, "retries": 0}
+    settings = {
+        "robots": False, "commit_seconds": 0.01, "commit_pages": 4, "concurrency": 2, "retries": 0, "log_level": "error"
+    }
     async def parse(self, response):
         yield {"url": response.url, "text": "x" * SIZE}
         yield response.follow_all("a")
         if response.url.endswith("/PAGE") and Path("harm.py").exists():
-            await asyncio.sleep(0.1)  # what came before is committed
-            exec(Path("harm.py").read_text(), {"run": next(Path().glob("RUNS/pages/*/")), "url": response.url})
+            run = next(Path().glob("RUNS/pages/*/"))
+            for output in (run / "items.jsonl", Path("out.jsonl.partial")):  # an output is behind the commits
+                while output.read_bytes().count(b"\\n") < OTHERS:
+                    await asyncio.sleep(0.01)
+            exec(Path("harm.py").read_text(), {"run": run, "url": response.url})
 """
 
 
@@ -56,19 +68,25 @@ class Ended:
 
 
 class Command:
-    """`crawler run` of the spider over PAGES pages in a directory, and what came of it."""
+    """`crawler run` of the spider over PAGES pages in a directory, and what came of it.
+
+    With `links` PAGE has so many more, to pages with long addresses, and is answered when the OTHERS were asked for.
+    """
 
     def __init__(self, site: Site, directory: Path, *, runs: str = "runs", size: int = 10, links: int = 0) -> None:
         self.site = site
         self.directory = directory
         self.runs = directory / runs
         self.args = ["-q", "--runs-dir", runs, "-o", "out.jsonl"]
-        more = "".join(f'<a href="/many/{n}/{"l" * 200}">x</a>' for n in range(links))
         for n in range(1, PAGES + 1):
-            links_of_page = [f"/{child}" for child in (2 * n, 2 * n + 1) if child <= PAGES]
-            site.pages[f"/{n}"] = page(*links_of_page, more=more if n == PAGE else "")
-        source = SPIDER.replace("SITE", site.url).replace("RUNS", runs).replace("SIZE", str(size))
-        (directory / "pages.py").write_text(source.replace("PAGE", str(PAGE)))
+            site.pages[f"/{n}"] = page(*(f"/{child}" for child in (2 * n, 2 * n + 1) if child <= PAGES))
+        if links:
+            site.pages[f"/{PAGE}"] = partial(self._many, links)
+        words = {"SITE": site.url, "RUNS": runs, "SIZE": str(size), "PAGE": str(PAGE), "OTHERS": str(len(OTHERS))}
+        source = SPIDER
+        for word, value in words.items():
+            source = source.replace(word, value)
+        (directory / "pages.py").write_text(source)
 
     def harm(self, code: str) -> None:
         """What page PAGE will do; `run` is the run's directory."""
@@ -85,7 +103,7 @@ class Command:
         process = await asyncio.create_subprocess_exec(
             *command, cwd=self.directory, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
-        _, errors = await asyncio.wait_for(process.communicate(), 30)
+        _, errors = await asyncio.wait_for(process.communicate(), 60)
         return Ended(process.returncode or 0, errors.decode())
 
     async def run_here(self) -> Ended:
@@ -122,6 +140,12 @@ class Command:
     async def goes_on_here(self) -> None:
         """`goes_on` in this process."""
         await self._goes_on(self.run_here, None)
+
+    async def _many(self, links: int, request: web.Request) -> web.Response:
+        while not all(self.site.hits[f"/{n}"] for n in OTHERS):
+            await asyncio.sleep(0.01)
+        more = "".join(f'<a href="/many/{n}/{"l" * 200}">x</a>' for n in range(links))
+        return web.Response(text=page(f"/{2 * PAGE}", f"/{2 * PAGE + 1}", more=more), content_type="text/html")
 
     async def _goes_on(self, run: Callable[[], Awaitable[Ended]], output: Path | None) -> None:
         self.mend()

@@ -204,4 +204,4 @@ def test_no_pickle_is_on_the_disk(run: RunDirectory) -> None:
                 if isinstance(value, bytes) and is_pickle(value):
                     found.append(f"{table}: {value!r}")
     connection.close()
-    assert found == [] and cells > 50
+    assert found == [] and cells > 30

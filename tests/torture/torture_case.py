@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from small_site import Site
 from torture_lives import Forks, live, said
@@ -23,6 +23,15 @@ SETTINGS = {
 KILLED = -9
 
 
+class Lived(NamedTuple):
+    """A life that is over: the User-Agent it had, and how often each page, by path, was tried as far as that was
+    committed, before it and after."""
+
+    agent: str
+    before: Counter[str]
+    after: Counter[str]
+
+
 class Case:
     """One spider, one directory. One page at a time and a commit for each, so that every window is one.
 
@@ -36,6 +45,7 @@ class Case:
         self.directory = directory
         self.site = site
         self.kills = 0
+        self.lives: list[Lived] = []
         self._forks = forks
         self._once = once
         self._words = ["run", f"{SPIDERS}:{spider}", "-a", f"url={site.url}", "-o", "out.jsonl", "--quiet", *words]
@@ -43,15 +53,23 @@ class Case:
 
     async def live(self, *words: str, at: int = -1, names: Sequence[str] = COMMIT) -> int:
         """A process to its end, or to its `at`-th step of these names; the site answers meanwhile."""
-        over = {self._path(done.url) for done in self.left().done if done.verdict == "done"} if self._once else set()
-        hits = self.site.hits.copy()
+        left = self.left()
+        over = {self._path(done.url) for done in left.done if done.verdict == "done"} if self._once else set()
+        agent = f"{self.directory.name}.{len(self.lives)}"
         points = {"at": at, "names": names} if at >= 0 else {}
-        settings = [word for name, value in self.settings.items() for word in ("-s", f"{name}={value}")]
+        all_settings = {**self.settings, "user_agent": agent}
+        settings = [word for name, value in all_settings.items() for word in ("-s", f"{name}={value}")]
         code = await asyncio.to_thread(live, self._forks, [*self._words, *settings, *words], self.directory, **points)
-        again = {path: n for path, n in (self.site.hits - hits).items() if path in over}
+        again = {path: n for path, n in self.asked(agent).items() if path in over}
         assert not again, f"asked for again after their commit: {again}"
+        self.lives.append(Lived(agent, self._tries(left), self._tries(self.left())))
         self.kills += code == KILLED
         return code
+
+    def asked(self, agent: str) -> Counter[str]:
+        """What a life asked for, by path. Not what came meanwhile: a request may outlive its process in a socket."""
+        requests = self.site.requests
+        return Counter(path for _, path, headers, _ in requests if headers.get("User-Agent") == agent)
 
     async def through(self, *words: str, dice: Random | None = None) -> int:
         """To the end; with `dice` killed at steps of the commit, again and again. How it ended: the exit code."""
@@ -91,6 +109,9 @@ class Case:
         left = self.left()
         skipped = Counter((line["reason"], self._path(line["url"])) for line in left.skipped)
         return {**left.counters, "retries": 0, "state": left.state, "skipped.jsonl": skipped}
+
+    def _tries(self, left: Left) -> Counter[str]:
+        return Counter({self._path(url): n for url, n in left.tries.items()})
 
     def _path(self, url: str) -> str:
         return url.removeprefix(self.site.url)

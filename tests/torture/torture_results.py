@@ -47,6 +47,8 @@ class Left:
         self._run = begun[0] if begun else None
         self.done = _done(self._run.frontier) if self._run is not None else []
         """All pages that have come to their end."""
+        self.tries = _tries(self._run.frontier) if self._run is not None else Counter[str]()
+        """How often each page was tried, by URL: what is committed of it."""
 
     @property
     def run(self) -> RunDirectory:
@@ -105,6 +107,16 @@ def _done(frontier: Path) -> list[Done]:
         Done(decode_body(body).url, verdict, status, error or "", message or "")
         for body, verdict, status, error, message in rows
     ]
+
+
+def _tries(frontier: Path) -> Counter[str]:
+    connection = connect_reader(frontier)
+    try:
+        ids = "SELECT id FROM attempt UNION ALL SELECT id FROM done"
+        rows = connection.execute(f"SELECT body FROM ({ids}) JOIN request USING (id)").fetchall()
+    finally:
+        connection.close()
+    return Counter(decode_body(body).url for (body,) in rows)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
