@@ -20,8 +20,8 @@ run: $(VENV)/.run  ## crawl the practice site
 test: $(VENV)/.test  ## what every change must pass, within four minutes
 	$(BIN)/python -m pytest -n 2
 
-test-full: $(VENV)/.test  ## what needs Debian packages or more time; 5 is pytest's "no tests there"
-	$(BIN)/python -m pytest -m full || [ $$? -eq 5 ]
+test-full: $(VENV)/.test  ## what needs Debian packages or more time, and properties with many more examples
+	$(BIN)/python -m pytest -m "full or hypothesis" --hypothesis-profile=long
 
 soak: $(VENV)/.test  ## the long torture, and whether memory grows
 	$(BIN)/python -m pytest -m soak || [ $$? -eq 5 ]

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 
 Done = subprocess.CompletedProcess[str]
@@ -63,7 +64,7 @@ class Server:
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
     def html(self, path: str, *links: str) -> None:
         body = "".join(f'<a href="{link}">x</a>' for link in links).encode()
@@ -86,8 +87,13 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def crawler(work: Path, *args: str, **popen: Any) -> Done:
+def crawler(work: Path, *args: str) -> Done:
     """Runs the command as a user does, with an environment of its own."""
+    return commands.run(work, *args, env=commands.environment(COLUMNS="200", NO_COLOR="1"))
+
+
+def installed(work: Path, *args: str, **popen: Any) -> Done:
+    """The installed command, from nothing."""
     env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     return subprocess.run([COMMAND, *args], cwd=work, env=env, capture_output=True, text=True, timeout=60, **popen)
 
@@ -153,12 +159,12 @@ def test_no_spider_and_two_spiders(work: Path) -> None:
 @pytest.mark.parametrize("name", ["json.py", "crawler.py", "asyncio.py"])
 def test_a_file_named_like_a_module(work: Path, server: Server, name: str) -> None:
     target = write(work, name, SPIDER.format(url=server.url))
-    done = crawler(work, "run", target, "-o", "out.jsonl", *QUICK)
+    done = installed(work, "run", target, "-o", "out.jsonl", *QUICK)
     if done.returncode == 2:  # refused with advice
         said(done, 2, name, "rename")
     else:  # or it simply works, from its own folder too
         assert done.returncode == 0, done.stderr
-        inside = crawler(work / "spiders", "run", name, "--fresh", *QUICK)
+        inside = installed(work / "spiders", "run", name, "--fresh", *QUICK)
         assert inside.returncode == 0, inside.stderr
         assert len((work / "out.jsonl").read_text().splitlines()) == 21
 
@@ -358,7 +364,7 @@ def test_full_disk(work: Path, server: Server) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 
-    done = crawler(work, "run", target, "-o", "out.jsonl", "-s", "concurrency=4", *QUICK, preexec_fn=limited)
+    done = installed(work, "run", target, "-o", "out.jsonl", "-s", "concurrency=4", *QUICK, preexec_fn=limited)
     said(done, 1, "File too large")
     assert not (work / "out.jsonl").exists()
     done = crawler(work, "run", target, "-o", "out.jsonl", *QUICK)
@@ -381,9 +387,8 @@ def slow(server: Server, seconds: float = 0.1, until: threading.Event | None = N
         server.pages[f"/{n}"] = page
 
 
-def started(work: Path, server: Server, target: str, *args: str, hits: int = 4) -> subprocess.Popen[str]:
-    command = [COMMAND, "run", target, "-s", "concurrency=2", *QUICK, *args]
-    process = subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def started(work: Path, server: Server, target: str, *args: str, hits: int = 4) -> commands.Process:
+    process = commands.start(work, "run", target, "-s", "concurrency=2", *QUICK, *args)
     deadline = time.monotonic() + 20
     while len(server.hits) < hits and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -15,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Process, run, start
 
 from crawler.cli import main
-
-ROOT = Path(__file__).parent.parent.parent
 
 SPIDER = """
 from crawler import Request, Spider
@@ -70,41 +66,25 @@ def url() -> Iterator[str]:
     Pages.hits.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     Pages.released.set()
     server.shutdown()
 
 
-def environment() -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
-    return clean | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def crawler(work: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "crawler", *args], cwd=work, env=environment(), capture_output=True, text=True,
-        timeout=60, input=stdin,
-    )  # fmt: skip
-
-
 @pytest.fixture
-def crawl(tmp_path: Path, url: str) -> Iterator[subprocess.Popen[str]]:
+def crawl(tmp_path: Path, url: str) -> Iterator[Process]:
     """A crawl that waits for /wait with ten pages pending."""
     (tmp_path / "shelf.py").write_text(SPIDER)
-    start = [sys.executable, "-m", "crawler", "run", "shelf.py", "-a", f"url={url}/", "-o", "a.jsonl", "-q"]
-    process = subprocess.Popen(start, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    process = start(tmp_path, "run", "shelf.py", "-a", f"url={url}/", "-o", "a.jsonl", "-q")
     assert Pages.asked.wait(20)
     deadline = time.monotonic() + 20  # until the page before is committed
     while shown(tmp_path)["states"] != STATES:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     yield process
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-    if process.stderr is not None:
-        process.stderr.close()
+    process.kill()
+    process.wait()
 
 
 STATES = {"pending": 11, "waiting": 0, "done": 1, "redirected": 0, "failed": 1, "handled": 0, "skipped": 0}
@@ -128,30 +108,30 @@ def items(work: Path) -> dict[str, str]:
     return {"/" + row["url"].rpartition("/")[2]: row["by"] for row in rows}
 
 
-def test_beside_a_crawl(tmp_path: Path, url: str, crawl: subprocess.Popen[str]) -> None:
+def test_beside_a_crawl(tmp_path: Path, url: str, crawl: Process) -> None:
     frontier = shown(tmp_path)
     host = url.removeprefix("http://")
     assert frontier["hosts"] == [{"host": host, "pending": 11, "done": 1, "failed": 1, "waits": 0.0}]
-    text = crawler(tmp_path, "frontier", "last").stdout.splitlines()
+    text = run(tmp_path, "frontier", "last").stdout.splitlines()
     assert text[0].endswith(": 13 requests known")
     assert [line.split() for line in text[-2:]] == [
         ["host", "pending", "done", "failed", "waits"], [host, "11", "1", "1"],
     ]  # fmt: skip
 
-    pending = crawler(tmp_path, "frontier", "export").stdout.splitlines()
+    pending = run(tmp_path, "frontier", "export").stdout.splitlines()
     assert pending == [f"{url}/wait", *(f"{url}/{n}" for n in range(10))]
 
-    done = crawler(tmp_path, "frontier", "drop", "last", f"{url}/[1-9]")
+    done = run(tmp_path, "frontier", "drop", "last", f"{url}/[1-9]")
     assert (done.returncode, done.stdout) == (0, "dropped 9 requests\n"), done.stderr
-    done = crawler(tmp_path, "frontier", "drop", "wait", "--regex", "--json")
+    done = run(tmp_path, "frontier", "drop", "wait", "--regex", "--json")
     assert json.loads(done.stdout) == {"dropped": 0, "in_flight": 1, "left": 0}
 
     listed = f"\ufeff# more pages\n\n  {url}/x \nhttps:///\n{url}/0\n"
-    done = crawler(tmp_path, "frontier", "add", f"{url}/y", "--from", "-", "--callback", "special", stdin=listed)
+    done = run(tmp_path, "frontier", "add", f"{url}/y", "--from", "-", "--callback", "special", stdin=listed)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("added 2 requests, 1 known before, 1 refused by bad-url (line 4: ")
     assert done.stdout.count("\n") == 1
-    done = crawler(tmp_path, "frontier", "add", f"{url}/z", "--callback", "speciel")
+    done = run(tmp_path, "frontier", "add", f"{url}/z", "--callback", "speciel")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: Shelf has no callback 'speciel'; did you mean special?\n"
 
@@ -164,25 +144,25 @@ def test_beside_a_crawl(tmp_path: Path, url: str, crawl: subprocess.Popen[str]) 
     reasons = Counter(json.loads(line)["reason"] for line in skipped.read_text().splitlines())
     assert reasons == {"dropped": 9, "duplicate with arguments": 1}, "/0 was known, for parse"
 
-    done = crawler(tmp_path, "frontier", "add", f"{url}/late")
+    done = run(tmp_path, "frontier", "add", f"{url}/late")
     assert (done.returncode, done.stdout) == (2, "")
     assert "has ended" in done.stderr
     assert "--resume shelf/" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_after_a_kill(tmp_path: Path, url: str, crawl: subprocess.Popen[str]) -> None:
+def test_after_a_kill(tmp_path: Path, url: str, crawl: Process) -> None:
     crawl.kill()
     crawl.wait()
     (tmp_path / "more.txt").write_text(f"{url}/x\n{url}/x\n{url}/0\n{url}/y\n")
-    done = crawler(tmp_path, "frontier", "drop", f"{url}/?")
+    done = run(tmp_path, "frontier", "drop", f"{url}/?")
     assert (done.returncode, done.stdout) == (0, "dropped 10 requests\n"), done.stderr
-    done = crawler(tmp_path, "frontier", "add", "--from", "more.txt", "--callback", "special", "--json")
+    done = run(tmp_path, "frontier", "add", "--from", "more.txt", "--callback", "special", "--json")
     assert json.loads(done.stdout) == {"added": 2, "known": 2, "refused": {}, "left": 0}, done.stderr
-    done = crawler(tmp_path, "frontier", "export", "-o", "urls.txt")
+    done = run(tmp_path, "frontier", "export", "-o", "urls.txt")
     assert (done.returncode, (tmp_path / "urls.txt").read_text()) == (0, f"{url}/wait\n{url}/x\n{url}/y\n")
     Pages.released.set()
-    again = crawler(tmp_path, "run", "shelf.py", "-a", f"url={url}/", "-o", "a.jsonl", "-q")
+    again = run(tmp_path, "run", "shelf.py", "-a", f"url={url}/", "-o", "a.jsonl", "-q")
     assert again.returncode == 3, again.stderr
     assert items(tmp_path) == {"/": "parse", "/wait": "parse", "/x": "special", "/y": "special"}
     assert Pages.hits["/"] == 1

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import commands
 import pytest
 
 from crawler.stages import STAGES
 
-ROOT = Path(__file__).parent.parent.parent
-
 SPIDER = """
-import threading, time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from crawler import Response, Spider, blocking
-
-PAGE = b"<title>x</title>" + b"".join(b"<a href=/%d>x</a>" % n for n in range(10)) + b"<p>text</p>" * {paragraphs}
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(404 if self.path == "/robots.txt" else 200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(PAGE)))
-        self.end_headers()
-        self.wfile.write(PAGE)
-    def log_message(self, *args): ...
+import time
+from crawler import Spider, blocking
 
 def spin(seconds):
     until = time.thread_time() + seconds
@@ -60,13 +47,31 @@ class Pages(Spider):
         yield response.links()
 """
 
-SERVER = """
-import runpy, sys, threading, time
-module = runpy.run_path(sys.argv[1])
-server = module["ThreadingHTTPServer"](("127.0.0.1", 0), module["Handler"])
-print(server.server_address[1], flush=True)
-server.serve_forever()
-"""
+
+class Handler(BaseHTTPRequestHandler):
+    """Every page has ten links and `paragraphs`."""
+
+    paragraphs = 1
+
+    def do_GET(self) -> None:
+        page = b"<title>x</title>" + b"".join(b"<a href=/%d>x</a>" % n for n in range(10))
+        page += b"<p>text</p>" * self.paragraphs
+        self.send_response(404 if self.path == "/robots.txt" else 200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *args: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
 
 
 class Ran:
@@ -85,36 +90,24 @@ class Ran:
         return max(STAGES, key=lambda name: self.stages[name])
 
 
-def crawl(tmp_path: Path, *flags: str, **costs: object) -> Ran:
-    spent: dict[str, object] = {
-        "paragraphs": 1, "pipeline": 0, "callback": 0, "trees": 1, "define": "async def", "decorator": "", **costs,
-    }  # fmt: skip
-    file = tmp_path / "pages.py"
-    file.write_text(SPIDER.format(**spent))
-    server = subprocess.Popen([sys.executable, "-c", SERVER, file], stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
-        command = [sys.executable, "-m", "crawler", "run", file, "-a", f"url=http://127.0.0.1:{port}/", *flags]
-        done = subprocess.run(
-            [*command, "--runs-dir", tmp_path / "runs"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=tmp_path,
-            env={name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
-            | {"PYTHONPATH": str(ROOT)},
-        )
-    finally:
-        server.kill()
-        server.wait()
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
-    return Ran(done.stderr, tmp_path / "runs")
+@pytest.fixture
+def crawl(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Crawls with a spider whose parts cost what is said."""
+
+    def crawl(*flags: str, paragraphs: int = 1, **costs: object) -> Ran:
+        monkeypatch.setattr(Handler, "paragraphs", paragraphs)
+        spent = {"pipeline": 0, "callback": 0, "trees": 1, "define": "async def", "decorator": "", **costs}
+        (tmp_path / "pages.py").write_text(SPIDER.format(**spent))
+        done = commands.run(tmp_path, "run", "pages.py", "-a", f"url={url}", *flags)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == ""
+        return Ran(done.stderr, tmp_path / "runs")
+
+    return crawl
 
 
-def test_every_stage_is_printed_and_their_sum_is_the_cpu_time(tmp_path: Path) -> None:
-    ran = crawl(tmp_path, "-q", "--profile")
+def test_every_stage_is_printed_and_their_sum_is_the_cpu_time(crawl: Callable[..., Ran]) -> None:
+    ran = crawl("-q", "--profile")
     assert list(ran.rows) == [*STAGES, "other", "cpu"] == list(ran.stages)
     assert ran.rows["cpu"] == pytest.approx(ran.stages["cpu"], abs=0.051)
     assert sum(ran.stages.values()) - ran.stages["cpu"] == pytest.approx(ran.stages["cpu"], abs=0.1)
@@ -122,14 +115,14 @@ def test_every_stage_is_printed_and_their_sum_is_the_cpu_time(tmp_path: Path) ->
     assert re.search(r"^engine: [\d,]+ µs a page, \d+\.\d\d x the session", ran.said, re.M)
 
 
-def test_without_it_nothing_is_printed_and_stats_json_has_it(tmp_path: Path) -> None:
-    ran = crawl(tmp_path, "-q")
+def test_without_it_nothing_is_printed_and_stats_json_has_it(crawl: Callable[..., Ran]) -> None:
+    ran = crawl("-q")
     assert ran.said == ""
     assert ran.stages["cpu"] > ran.stages["session"] > 0
 
 
-def test_a_json_log_gets_one_object(tmp_path: Path) -> None:
-    ran = crawl(tmp_path, "--profile", "--log-format", "json")
+def test_a_json_log_gets_one_object(crawl: Callable[..., Ran]) -> None:
+    ran = crawl("--profile", "--log-format", "json")
     line = json.loads(ran.said.splitlines()[-1])
     assert line["event"] == "profile"
     assert line["stages"] == ran.stages
@@ -140,20 +133,20 @@ def test_a_json_log_gets_one_object(tmp_path: Path) -> None:
     [("async def", ""), ("def", ""), ("def", "    @blocking")],
     ids=["async", "plain", "blocking"],
 )
-def test_a_spider_that_computes_shows_in_callback(tmp_path: Path, define: str, decorator: str) -> None:
-    ran = crawl(tmp_path, callback=0.02, define=define, decorator=decorator)
+def test_a_spider_that_computes_shows_in_callback(crawl: Callable[..., Ran], define: str, decorator: str) -> None:
+    ran = crawl(callback=0.02, define=define, decorator=decorator)
     assert ran.largest == "callback"
     assert 20_000 <= ran.stages["callback"] < ran.stages["cpu"]
 
 
-def test_a_pipeline_that_computes_shows_in_pipeline(tmp_path: Path) -> None:
-    ran = crawl(tmp_path, pipeline=0.02)
+def test_a_pipeline_that_computes_shows_in_pipeline(crawl: Callable[..., Ran]) -> None:
+    ran = crawl(pipeline=0.02)
     assert ran.largest == "pipeline"
     assert ran.stages["pipeline"] >= 20_000 > ran.stages["callback"]
 
 
-def test_what_parses_within_the_callback_is_not_the_callbacks(tmp_path: Path) -> None:
-    ran = crawl(tmp_path, paragraphs=20_000, trees=3)
+def test_what_parses_within_the_callback_is_not_the_callbacks(crawl: Callable[..., Ran]) -> None:
+    ran = crawl(paragraphs=20_000, trees=3)
     assert ran.largest == "parse"
     assert ran.stages["parse"] > 2 * ran.stages["decode"] > 0
     assert sum(ran.stages[name] for name in STAGES) < 1.1 * ran.stages["cpu"]  # nothing is counted twice

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,9 +13,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import commands
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
 
 SPIDER = """
 from dataclasses import dataclass
@@ -68,7 +66,7 @@ class Pages(BaseHTTPRequestHandler):
 def url() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
 
@@ -79,16 +77,8 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def environment(**more: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
-    return clean | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **more}
-
-
-def crawler(work: Path, *args: str, stdin: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "crawler", *args],
-        cwd=work, env=environment(**env), capture_output=True, text=True, timeout=60, input=stdin,
-    )  # fmt: skip
+def crawler(work: Path, *args: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    return commands.run(work, *args, stdin=stdin, env=commands.environment(**env))
 
 
 def items(path: Path) -> list[dict[str, str]]:
@@ -172,8 +162,7 @@ def test_too_many_failures_exit_with_3(work: Path, url: str) -> None:
 def test_a_signal_leaves_a_run_that_goes_on_and_fresh_begins_another(work: Path, url: str) -> None:
     Pages.released.clear()
     Pages.asked.clear()
-    command = [sys.executable, "-m", "crawler", "run", "pages.py", "-a", f"url={url}/wait", "-s", "grace=0"]
-    process = subprocess.Popen(command, cwd=work, env=environment(), stderr=subprocess.PIPE, text=True)
+    process = commands.start(work, "run", "pages.py", "-a", f"url={url}/wait", "-s", "grace=0")
     try:
         while not Pages.asked.wait(0.1):
             assert process.poll() is None, process.communicate()
@@ -218,7 +207,7 @@ def test_the_practice_site_is_served_until_a_signal(work: Path) -> None:
     import urllib.request
 
     command = [sys.executable, "-m", "crawler", "demo", "--port", "0"]
-    process = subprocess.Popen(command, cwd=work, env=environment(), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=work, env=commands.environment(), stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import environment, run, start
 
 from crawler.cli import main
-
-ROOT = Path(__file__).parent.parent.parent
 
 SPIDER = """
 from crawler import Request, Spider
@@ -67,7 +66,7 @@ def url() -> Iterator[str]:
     Pages.released.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     Pages.released.set()
     server.shutdown()
@@ -87,10 +86,10 @@ def three_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Pages.released.set()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     where = f"url=http://127.0.0.1:{server.server_address[1]}/"
     for _ in range(3):
-        assert crawler(work, "run", "shelf.py", "-a", where, "-q", "-o", "a.jsonl").returncode == 0
+        assert run(work, "run", "shelf.py", "-a", where, "-q", "-o", "a.jsonl").returncode == 0
     server.shutdown()
     return work
 
@@ -100,24 +99,8 @@ def ran(three_runs: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(three_runs, tmp_path / "ran"))
 
 
-def environment() -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
-    return clean | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def command(*args: str) -> list[str]:
-    return [sys.executable, "-m", "crawler", *args]
-
-
-def crawler(work: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*args), cwd=work, env=environment(), capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
 def listed(work: Path, *args: str) -> list[dict[str, Any]]:
-    done = crawler(work, "runs", "--json", *args)
+    done = run(work, "runs", "--json", *args)
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     return rows
@@ -131,14 +114,14 @@ def until(condition: Any) -> None:
 
 
 def test_a_run_from_its_start_over_a_kill_and_a_signal_to_its_end(work: Path, url: str) -> None:
-    start = command("run", "shelf.py", "-a", f"url={url}/", "-o", "a.jsonl", "--quiet")
-    crawl = subprocess.Popen(start, cwd=work, env=environment())
+    words = ("run", "shelf.py", "-a", f"url={url}/", "-o", "a.jsonl", "--quiet")
+    crawl = start(work, *words)
     try:
         assert Pages.asked.wait(20)
         until(lambda: listed(work)[0]["items"] == 2)
         (row,) = listed(work)
         assert (row["state"], row["pid"], row["host"]) == ("running", crawl.pid, os.uname().nodename)
-        text = crawler(work, "runs", "shelf").stdout
+        text = run(work, "runs", "shelf").stdout
         assert f"running: process {crawl.pid} on " in text
         assert max(map(len, text.splitlines())) <= 80
     finally:
@@ -150,17 +133,17 @@ def test_a_run_from_its_start_over_a_kill_and_a_signal_to_its_end(work: Path, ur
     assert row["bytes"] > 50_000
 
     Pages.asked.clear()
-    crawl = subprocess.Popen(start, cwd=work, env=environment())
+    crawl = start(work, *words)
     assert Pages.asked.wait(20)
     crawl.send_signal(signal.SIGINT)
     Pages.released.set()
     assert crawl.wait(20) == 130
     (row,) = listed(work)
     assert (row["state"], row["exit_code"], row["resumable"]) == ("interrupted", 130, True)
-    assert "interrupted by SIGINT (resumable)" in crawler(work, "runs").stdout
+    assert "interrupted by SIGINT (resumable)" in run(work, "runs").stdout
 
     assert (work / "a.jsonl.partial").exists()
-    assert crawler(work, "run", "shelf.py", "-a", f"url={url}/", "-o", "a.jsonl").returncode == 0
+    assert run(work, "run", "shelf.py", "-a", f"url={url}/", "-o", "a.jsonl").returncode == 0
     (row,) = listed(work)
     assert (row["state"], row["exit_code"], row["reason"]) == ("ended", 0, "complete")
     assert (row["pages"], row["items"], row["pending"]) == (3, 3, 0)
@@ -170,7 +153,7 @@ def test_a_run_from_its_start_over_a_kill_and_a_signal_to_its_end(work: Path, ur
 def test_the_table(ran: Path) -> None:
     spider_dir = ran / "runs/shelf"
     (spider_dir / "20200101-000000-abcd").mkdir()
-    done = crawler(ran, "runs")
+    done = run(ran, "runs")
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["run", "state"]
     assert lines[1].split() == ["started", "duration", "exit", "pages", "items", "failed", "pending", "size"]
@@ -180,30 +163,30 @@ def test_the_table(ran: Path) -> None:
     assert re.match(r"shelf/20200101-000000-abcd  unreadable: ", broken)
     assert lines[-1].split()[:2] == ["2020-01-01", "00:00"]
     assert max(map(len, lines)) <= 80
-    some = crawler(ran, "runs", "--limit", "1")
+    some = run(ran, "runs", "--limit", "1")
     assert len(some.stdout.splitlines()) == 4
     assert some.stderr == "1 of 4 runs; all: --limit 0\n"
-    wrong = crawler(ran, "runs", "shelv")
+    wrong = run(ran, "runs", "shelv")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "no runs of a spider 'shelv' in runs: give a spider's name; there are shelf" in wrong.stderr
 
 
 def test_where_nothing_ever_ran(work: Path) -> None:
-    assert crawler(work, "runs").stderr == "no runs in runs\n"
+    assert run(work, "runs").stderr == "no runs in runs\n"
     assert listed(work) == []
 
 
 def test_pruning(ran: Path) -> None:
     names = [row["run"] for row in listed(ran)]
-    shown = crawler(ran, "runs", "prune", "--keep", "1", "--dry-run")
+    shown = run(ran, "runs", "prune", "--keep", "1", "--dry-run")
     assert shown.returncode == 0
     assert [line.split()[0] for line in shown.stdout.splitlines()] == names[:0:-1]
     assert re.fullmatch(r"2 runs, [\d,.]+ [KM]iB, would be removed\n", shown.stderr)
-    refused = crawler(ran, "runs", "prune", "--keep", "1")
+    refused = run(ran, "runs", "prune", "--keep", "1")
     assert refused.returncode == 2
     assert "give --yes, or --dry-run" in refused.stderr
     assert [row["run"] for row in listed(ran)] == names
-    done = crawler(ran, "runs", "prune", "shelf", "--keep", "1", "--yes", "--json")
+    done = run(ran, "runs", "prune", "shelf", "--keep", "1", "--yes", "--json")
     assert done.returncode == 0
     result = json.loads(done.stdout)
     assert [removed["run"] for removed in result["removed"]] == names[:0:-1]
@@ -211,7 +194,7 @@ def test_pruning(ran: Path) -> None:
     assert [row["run"] for row in listed(ran)] == names[:1]
     assert (ran / "runs/shelf/hash.key").exists()
     assert len((ran / "a.jsonl").read_text().splitlines()) == 3
-    again = crawler(ran, "runs", "prune", "--keep", "1")  # nothing to ask about
+    again = run(ran, "runs", "prune", "--keep", "1")  # nothing to ask about
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "nothing to remove\n")
 
 
@@ -239,8 +222,9 @@ def test_what_pruning_says_of_mistakes(
 def test_on_a_terminal_it_asks(ran: Path, answer: str, left: int) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        command("runs", "prune", "--keep", "1"), cwd=ran, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs
-    )
+        [sys.executable, "-m", "crawler", "runs", "prune", "--keep", "1"],
+        cwd=ran, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
     os.close(theirs)
     said = b""
     while b"[y/N]" not in said:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import commands
 import pytest
 from small_site import Site, page
 
@@ -66,17 +64,12 @@ async def test_three_deaths_and_the_rest_unharmed(tmp_path: Path, site: Site, ho
         site.pages[path] = page()
     source = SPIDER.replace("SITE", site.url).replace("HOW", how)
     (tmp_path / "dying.py").write_text(source.replace("WAIT", "30"))
-    command = [sys.executable, "-m", "crawler", "run", "dying.py", "-q"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
     for n in range(1, 5):
         if n == 4:
             (tmp_path / "dying.py").write_text(source.replace("WAIT", "0"))
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
-        _, errors = await asyncio.wait_for(process.communicate(), 30)
-        assert process.returncode == (-signal.SIGKILL if n < 4 else 3), errors.decode()
-    assert f"{site.url}/{page_}: the process died while on this page (3 times)" in errors.decode()
+        done = await asyncio.to_thread(commands.run, tmp_path, "run", "dying.py", "-q")
+        assert done.returncode == (-signal.SIGKILL if n < 4 else 3), done.stderr
+    assert f"{site.url}/{page_}: the process died while on this page (3 times)" in done.stderr
     (run,) = (tmp_path / "runs/dying").glob("*/run.json")
     lines = (run.parent / "items.jsonl").read_text().split()
     rest = {"/", "/waits", "/thread", "/dies"} - {f"/{page_}"}

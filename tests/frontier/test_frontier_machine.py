@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from frontier_store import Store, found, given_back, key_of, pending_of
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -267,7 +268,23 @@ class SQLiteMachine(MemoryMachine):
         return row is None or row.id != entry.id or row.pending
 
 
-TestMemory = MemoryMachine.TestCase
-TestMemory.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
-TestSQLite = SQLiteMachine.TestCase
-TestSQLite.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+def examples(count: int) -> settings:
+    return settings(max_examples=count, stateful_step_count=30, deadline=None)
+
+
+class TestMemory(MemoryMachine.TestCase):  # type: ignore[misc, name-defined]
+    settings = examples(20)
+
+
+class TestSQLite(SQLiteMachine.TestCase):  # type: ignore[misc, name-defined]
+    settings = examples(20)
+
+
+@pytest.mark.full
+class TestMemoryLong(MemoryMachine.TestCase):  # type: ignore[misc, name-defined]
+    settings = examples(200)
+
+
+@pytest.mark.full
+class TestSQLiteLong(SQLiteMachine.TestCase):  # type: ignore[misc, name-defined]
+    settings = examples(300)

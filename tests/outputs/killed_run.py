@@ -1,4 +1,4 @@
-"""A program for test_kill_windows: a run in small that is killed at its n-th step on the disk, for every n.
+"""A program for test_kill_windows: a run in small that is killed at its n-th step on the disk, for n after n.
 
 The parent has no threads and forks each life, so that a SIGKILL is a real one and costs no start-up.
 """
@@ -150,10 +150,13 @@ def one_life(directory: Path, targets: list[str], settings: Settings, kill_at: i
 
 
 def main() -> None:
-    """ARGS: work directory, "append" or "replace", names of the outputs. Prints the number of kills."""
-    work, mode, *names = sys.argv[1:]
+    """ARGS: work directory, "append" or "replace", every how many steps a kill, names of the outputs.
+
+    Prints the step that nobody came to.
+    """
+    work, mode, stride, *names = sys.argv[1:]
     settings = Settings(append=mode == "append")
-    for kill_at in range(1, 1000):
+    for kill_at in range(1, 1000, int(stride)):
         directory = Path(work) / str(kill_at)
         directory.mkdir()
         for path in Path(work, "before").iterdir():
@@ -163,7 +166,7 @@ def main() -> None:
         if killed and one_life(directory, targets, settings, kill_at + 7):  # and again, elsewhere
             one_life(directory, targets, settings, 0)
         if not killed:
-            print(kill_at - 1)
+            print(kill_at)
             return
 
 

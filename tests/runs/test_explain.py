@@ -6,13 +6,13 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import sys
 import textwrap
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import commands
 import msgspec
 import pytest
 from aiohttp import web
@@ -421,8 +421,7 @@ async def test_the_command(site: Site, fast: dict[str, Any], tmp_path: Path) -> 
     walked = await run(load(str(tmp_path / "books.py")), args={"base": f"{site.url}/"}, settings=fast)
 
     def crawler(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "crawler", "explain", *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        return commands.run(tmp_path, "explain", *words)
 
     done = crawler(f"{site.url}/a")
     assert (done.returncode, done.stderr) == (0, "")
