@@ -7,7 +7,8 @@
 The work: from the home page of a made site (kit/site.py: 8 KB and 30 links a page) follow every `<a href>`, fetch
 each page once, 32 at once, and write of each one JSON line with its URL, title, price and tags. Every run is
 checked: each page asked for once and answered with 200 (by nginx's log), each item there once and right.
-`crawler` runs as the installed command at its default settings, start-up included, under a pseudo-terminal.
+`crawler` runs as the installed command, start-up included, under a pseudo-terminal, at its default settings but for
+those 32 requests at once; ours_…_8 are with the default of 8 to a host.
 
 Without --only there are two series: ours beside the bare loops in 5 rounds, ours beside the peers in 3; with it
 there is one. Needs Linux and `apt-get install nginx-light`; environments of the peers are made when first used
@@ -30,8 +31,8 @@ from kit.series import Cores, Measured, Series, Site, Wrong
 from kit.site import prepared, read_truth
 
 # Side by side stand those that are compared most.
-BESIDE_BARE = ["bare_fetch", "bare_parsel", "bare_parsel_requests", "ours_parsel"]
-BESIDE_BARE += ["bare_lexbor", "bare_lexbor_requests", "ours_fast", "bare_lexbor_trim", "ours_fast_piped"]
+BESIDE_BARE = ["bare_fetch", "bare_parsel", "bare_parsel_requests", "ours_parsel", "ours_parsel_8"]
+BESIDE_BARE += ["bare_lexbor", "bare_lexbor_requests", "ours_fast", "ours_fast_8", "bare_lexbor_trim"]
 BESIDE_PEERS = ["scrapy_tuned", "ours_parsel", "crawlee", "ours_fast", "scrapling"]
 
 

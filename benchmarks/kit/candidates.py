@@ -50,7 +50,7 @@ def crawler_command() -> str:
 
 def _ours(spider: str, *words: str) -> Callable[[Job], list[str]]:
     def command(job: Job) -> list[str]:
-        # Nothing is switched off or on: these are the default settings.
+        # Nothing is switched off or on: these are the default settings, but for what `words` say.
         file = str(_PROGRAMS / spider)
         return [crawler_command(), "run", file, "-a", f"url={job.url}", "-o", str(job.out), *words, *job.flags]
 
@@ -71,12 +71,14 @@ def _peer(environment: str, program: str) -> Callable[[Job], list[str]]:
     return command
 
 
+# The work is "32 at once" for everybody; our default is the politer 8 requests at once to a host.
+_AT_ONCE: Final = ("-s", "concurrency_per_host=32")
 OURS: Final = (
-    Candidate(
-        "ours_parsel", "crawler, defaults, live view on; parsel's selectors", _ours("ours_parsel.py"), terminal=True
-    ),
-    Candidate("ours_fast", "crawler, defaults, live view on; response.fast", _ours("ours_fast.py"), terminal=True),
-    Candidate("ours_fast_piped", "the same, output into a pipe: progress lines, no live view", _ours("ours_fast.py")),
+    Candidate("ours_parsel", "crawler; parsel's selectors", _ours("ours_parsel.py", *_AT_ONCE), terminal=True),
+    Candidate("ours_fast", "crawler; response.fast", _ours("ours_fast.py", *_AT_ONCE), terminal=True),
+    Candidate("ours_parsel_8", "the same as ours_parsel, 8 at once", _ours("ours_parsel.py"), terminal=True),
+    Candidate("ours_fast_8", "the same as ours_fast, 8 at once", _ours("ours_fast.py"), terminal=True),
+    Candidate("ours_fast_piped", "ours_fast without live view", _ours("ours_fast.py", *_AT_ONCE)),
 )
 BARE: Final = (
     Candidate("bare_fetch", "bare loop: fetch only", _bare("--parser", "none"), items=False),

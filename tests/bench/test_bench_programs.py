@@ -76,5 +76,6 @@ def test_ours_are_run_at_default_settings(tmp_path: Path) -> None:
         command, *words = candidate.command(job)
         assert command == str(Path(sys.executable).with_name("crawler"))
         assert words[0] == "run"
-        assert words[2:] == ["-a", f"url={job.url}", "-o", str(job.out)]
+        assert words[2:6] == ["-a", f"url={job.url}", "-o", str(job.out)]
+        assert words[6:] == ([] if candidate.name.endswith("_8") else ["-s", "concurrency_per_host=32"])
         assert "settings" not in Path(words[1]).read_text()
