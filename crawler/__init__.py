@@ -34,12 +34,14 @@ if TYPE_CHECKING:
         TooLarge,
         TooManyRedirects,
     )
+    from crawler.parse.sitemaps import SitemapEntry
     from crawler.pipelines import Context, Pipeline
     from crawler.request import CommonArgs, Request, RequestArgs
     from crawler.response import Response
     from crawler.runner import Crawl, run, run_sync, stream
     from crawler.runs.run import Run
     from crawler.settings import Settings, SettingsDict
+    from crawler.sitemaps.spider import SitemapSpider
     from crawler.spider import Callback, Errback, Result, Spider, Yields, blocking
     from crawler.state import State
 
@@ -76,6 +78,8 @@ __all__ = [
     "SettingsDict",
     "SettingsError",
     "Sink",
+    "SitemapEntry",
+    "SitemapSpider",
     "Skipped",
     "Spider",
     "SpiderError",
@@ -101,11 +105,13 @@ _HOMES = {
         "StateError", "TLSFailed", "TimedOut", "TooLarge", "TooManyRedirects",
     ),
     "crawler.pipelines": ("Context", "Pipeline"),
+    "crawler.parse.sitemaps": ("SitemapEntry",),
     "crawler.request": ("CommonArgs", "Request", "RequestArgs"),
     "crawler.response": ("Response",),
     "crawler.runner": ("Crawl", "run", "run_sync", "stream"),
     "crawler.runs.run": ("Run",),
     "crawler.settings": ("Settings", "SettingsDict"),
+    "crawler.sitemaps.spider": ("SitemapSpider",),
     "crawler.spider": ("Callback", "Errback", "Result", "Spider", "Yields", "blocking"),
     "crawler.state": ("State",),
 }  # fmt: skip

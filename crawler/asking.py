@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crawler.callbacks import stepped
-from crawler.errors import Retry
-from crawler.events import Event, HostParked, HostWaits
+from crawler.errors import BadResponse, ConnectFailed, DNSFailed, Retry, TimedOut, TLSFailed
+from crawler.events import Event, HostParked, HostSlowed, HostWaits
+from crawler.middleware.retry import BUSY
 from crawler.retry_after import retry_after
 from crawler.stages import ONION, SCHEDULE, Stages
 
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
     from crawler.contracts import Entry, Fetch
     from crawler.response import Response
     from crawler.scheduler import Scheduler
+    from crawler.scheduler.throttle import Answer
+    from crawler.settings import Settings
     from crawler.slots import Slots
 
 __all__ = ["Asker"]
 
 
 class Asker:
-    """Asks for entries that were handed out. `max_wait` in seconds: beyond it a host is parked.
+    """Asks for entries that were handed out. A host that is to be left alone for more than `max_wait` is parked.
 
     With `slots` the onion is stepped in the name of its page: it has middlewares of the user's.
     """
@@ -32,7 +35,7 @@ class Asker:
         onion: Fetch,
         scheduler: Scheduler,
         emit: Callable[[Event], None],
-        max_wait: float,
+        settings: Settings,
         slots: Slots | None,
         stages: Stages,
     ) -> None:
@@ -40,41 +43,64 @@ class Asker:
         self._onion = onion
         self._scheduler = scheduler
         self._emit = emit
-        self._max_wait = max_wait
+        self._max_wait = settings.max_wait
+        self._troubles = BUSY.union(settings.retry_statuses)
         self._slots = slots
 
     async def ask(self, entry: Entry) -> Response:
         """The answer; the host's permit is held until its end. Raises what the onion raises."""
         response: Response | None = None
-        failed = True
+        error: BaseException | None = None
         stages = self._stages
         before = stages.weight and stages.enter(ONION)
+        begin = time.monotonic()
         try:
             asking = self._onion(entry.request)
             response = await (asking if self._slots is None else stepped(asking, self._slots, entry.key))
-            failed = response.status >= 400
             return response
         except Retry as retry:
-            response = retry.response
+            response, error = retry.response, retry.error
+            raise
+        except BaseException as raised:
+            error = raised
             raise
         finally:
             if before:
                 stages.enter(SCHEDULE)
-            wait = _asked_to_wait(response) if response is not None else 0.0
-            self._scheduler.release(entry.host, wait=min(wait, self._max_wait), failed=failed)
-            if wait > self._max_wait:
-                self._park(entry.host, wait)
-            elif wait:
-                self._emit(HostWaits(entry.host, wait, "Retry-After"))
+            self._ended(entry.host, response, error, time.monotonic() - begin)
             if before:
                 stages.leave(before)
 
-    def _park(self, host: str, wait: float) -> None:
-        until, reason = time.time() + wait, f"it asked to wait {wait:,.0f} s (Retry-After)"
+    def _ended(self, host: str, response: Response | None, error: BaseException | None, seconds: float) -> None:
+        """Gives the host's permit back, with what the request's end says about the host."""
+        if response is None:
+            wait, answer = 0.0, _answer(error)
+            slowed = self._scheduler.release(host, failed=True, answer=answer, seconds=seconds)
+        elif (status := response.status) in self._troubles:
+            wait = retry_after(response.headers) or 0.0 if status in BUSY else 0.0
+            answer = "too many" if status == 429 else "busy" if status == 503 else "wrong"
+            allowed = min(wait, self._max_wait)
+            slowed = self._scheduler.release(host, wait=allowed, failed=True, answer=answer, seconds=seconds)
+        else:
+            self._scheduler.release(host, failed=status >= 400, answer="good", seconds=seconds)
+            return
+        if wait > self._max_wait:
+            self._park(host, wait, f"it asked to wait {wait:,.0f} s (Retry-After)")
+        elif slowed is not None and slowed.open and slowed.wait > self._max_wait:
+            self._park(host, slowed.wait, slowed.reason)
+        elif slowed is not None:
+            self._emit(HostSlowed(host, slowed.wait, slowed.reason, slowed.at_once, slowed.gap))
+        elif wait:
+            self._emit(HostWaits(host, wait, "Retry-After"))
+
+    def _park(self, host: str, wait: float, reason: str) -> None:
+        until = time.time() + wait
         self._scheduler.park(host, until, reason)
         self._emit(HostParked(host, until, reason))
 
 
-def _asked_to_wait(response: Response) -> float:
-    """The seconds for which the host wants to be left alone."""
-    return retry_after(response.headers) or 0.0 if response.status in (429, 503) else 0.0
+def _answer(error: BaseException | None) -> Answer:
+    """What a request without a response says about its host."""
+    if not isinstance(error, ConnectFailed | TimedOut | BadResponse) or isinstance(error, TLSFailed | DNSFailed):
+        return "unsent"  # or a matter of names and certificates, not of how often the host is asked
+    return "wrong" if error.phase == "body" else "silent"

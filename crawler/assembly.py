@@ -36,6 +36,7 @@ from crawler.frontier.waiting import MethodsGone
 from crawler.linking import Linker
 from crawler.memory import keep_freed, watching
 from crawler.middleware import RetryMiddleware, wrap
+from crawler.near import NearDuplicates
 from crawler.outputs import ItemLog, Outputs, check_target
 from crawler.pipelines import Chain
 from crawler.recording import Recording, carried_state, scope_settings, skipped_length
@@ -92,6 +93,7 @@ class Assembly:
             if self._run.identity.spider == spider_class.name:  # `choose` says what is wrong with another's
                 args = args or self._run.identity.args
         self.spider = made(spider_class, args)
+        self.spider._settings = self.settings
         self._seeds = seeds_name(urls) if urls is not None else self._run.identity.seeds if self._run else ""
         self._args = convert(spider_class, args)
         self._emit = emit
@@ -190,7 +192,7 @@ class Assembly:
         robots = Robots(settings)
         scheduler = Scheduler(settings, self._frontier.bodies, gate=robots)
         retry = RetryMiddleware(settings)
-        scope = Scope(settings, self._domains)
+        scope = Scope(settings, self._domains, self.counts.tally)
         self._committer = Committer(
             self._frontier, self._log, self._thread, settings,
             number=self._recovered.commit, list_skips=self._skipped.append,
@@ -208,8 +210,11 @@ class Assembly:
         self._recording.begin(
             self._recovered, self.counts, self._outputs, fetcher.cookies, self.engine.cookies, robots, scheduler
         )
+        if settings.near_duplicates is not None:
+            near = NearDuplicates(settings.near_duplicates, self._recovered.meta)
+            self.engine.near = self._recording.near = near
         if self._choice is not None and self._choice.resumed:
-            self.engine.recheck = scope.refuses
+            self.engine.recheck = scope.refuses_stored
         if self._choice is not None and self._choice.before is not None:
             self.engine.carried = carried_state(self._choice.before.frontier)
         fetcher.seed_domains = self.engine.seed_domains  # where the settings' cookies go; grows as seeds come

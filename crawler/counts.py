@@ -13,7 +13,10 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Counts", "Example", "HostStats", "Stats"]
+__all__ = ["TALLY", "Counts", "Example", "HostStats", "Stats"]
+
+TALLY = "tally/"
+"""Counters that begin so are what rules reckon with; nobody is shown them."""
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -44,9 +47,11 @@ class Stats(msgspec.Struct, frozen=True):
     `counters` hold over the whole run, earlier processes included: pages (first hand-outs whose
     outcome is committed), responses, items, bytes, retries, redirects, requests_failed,
     callbacks_failed, fetches (`self.fetch`), duplicates (links to known pages),
-    duplicates_with_arguments (of these, those with another callback or other arguments), robots (fetches
+    duplicates_with_arguments (of these, those with another callback or other arguments),
+    near_duplicates (pages; `near_duplicates`), robots (fetches
     of robots.txt),
-    "status/200", "error/TimedOut", "skipped/domain", "dropped/REASON", "user/NAME".
+    "status/200", "error/TimedOut", "skipped/domain", "trap/SETTING PLACE" (links that a trap's rule left out),
+    "dropped/REASON", "user/NAME".
     """
 
     spider: str
@@ -93,6 +98,7 @@ class Counts:
     def __init__(self) -> None:
         self._before: dict[str, int] = {}  # what earlier processes committed
         self.here: dict[str, int] = {}
+        self._tallies: dict[str, int] = {}  # there may be one a host
         self.examples: dict[str, Example] = {}
         self.warnings: list[str] = []
         self.blocked: dict[str, float] = {}
@@ -103,7 +109,8 @@ class Counts:
 
     def restore(self, counters: Mapping[str, int], said: bytes | None) -> None:
         """Takes up what earlier processes committed: counters, and what `unsaid` gave."""
-        self._before = dict(counters)
+        self._tallies = {name: n for name, n in counters.items() if name.startswith(TALLY)}
+        self._before = {name: n for name, n in counters.items() if name not in self._tallies}
         if said:
             kept = msgspec.msgpack.decode(said, type=_Said)
             self.examples, self.warnings = kept.examples, kept.warnings
@@ -121,16 +128,21 @@ class Counts:
         """Counts what an accepted outcome brings."""
         here = self.here
         for name, n in counters.items():
-            here[name] = here.get(name, 0) + n
+            kept = self._tallies if name[:6] == TALLY else here
+            kept[name] = kept.get(name, 0) + n
 
     @property
     def total(self) -> dict[str, int]:
-        """All counters of the run."""
+        """All counters of the run, but for what only rules reckon with."""
         before, here = self._before, self.here
         return {**before, **{name: n + before.get(name, 0) for name, n in here.items()}}
 
     def __getitem__(self, name: str) -> int:
         return self._before.get(name, 0) + self.here.get(name, 0)
+
+    def tally(self, name: str) -> int:
+        """What a rule has reckoned in what was accepted so far, earlier processes included."""
+        return self._tallies.get(name, 0)
 
     def example(self, name: str, url: str, message: str) -> None:
         """Keeps the first failure of each kind."""

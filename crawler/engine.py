@@ -27,9 +27,11 @@ from crawler.middleware.retry import RetryMiddleware
 from crawler.notices import Notices
 from crawler.orders import Orders
 from crawler.page import Page
+from crawler.request import SITEMAP
 from crawler.seed_domains import SeedDomains
 from crawler.seeds import Seeds
 from crawler.settings_values import statuses
+from crawler.sitemaps.page import SitemapPage
 from crawler.spider import Spider, current_work
 from crawler.stages import DEDUPE, PAGE, SCHEDULE, Stages
 from crawler.stopping import Stop
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from crawler.counts import Counts
     from crawler.fetch.cookies import Cookies
     from crawler.linking import Linker
+    from crawler.near import NearDuplicates
     from crawler.pipelines import Chain
     from crawler.request import Request
     from crawler.robots import Robots
@@ -90,7 +93,7 @@ class Engine:
         self.slots = slots
         self.stages = stages
         own = slots if spider.middlewares else None
-        self.ask = Asker(onion, scheduler, emit, settings.max_wait, own, stages).ask
+        self.ask = Asker(onion, scheduler, emit, settings, own, stages).ask
         cookies.keep = self._keep_cookies
         self.cookies: dict[str, bytes] = {}
         """Set by answers that belong to nobody (robots.txt): they go with the next commit."""
@@ -113,6 +116,8 @@ class Engine:
         """The state that an earlier run left to this one."""
         self.recheck: Callable[[Request], tuple[str, str] | None] = lambda request: None
         """The rule that leaves out a page stored under other rules (reason, detail)."""
+        self.near: NearDuplicates | None = None
+        """Who compares pages; None: nobody asked for it."""
         self.held: Callable[[], bool] = lambda: False
         """Whether someone downstream (a reader of `stream`) asks for a pause in handing out."""
         self.in_flight = 0
@@ -250,7 +255,7 @@ class Engine:
             self.wake.set()
 
     async def _page(self, entry: Entry, skip: str) -> None:
-        page = Page(self, entry)
+        page = Page(self, entry) if entry.request._callback != SITEMAP else SitemapPage(self, entry)
         current_work.set(page)
         try:
             outcome = await self._outcome(page, skip)

@@ -16,6 +16,7 @@ __all__ = [
     "Ended",
     "Event",
     "HostParked",
+    "HostSlowed",
     "HostWaits",
     "ItemDropped",
     "PageDone",
@@ -109,6 +110,17 @@ class HostWaits(Event, frozen=True, gc=False):
     host: str
     seconds: float
     reason: str
+
+
+class HostSlowed(Event, frozen=True, gc=False):
+    """The throttle leaves a host alone for some seconds, and then asks it less: `at_once` requests, `gap` seconds
+    apart (0: no gap)."""
+
+    host: str
+    seconds: float
+    reason: str
+    at_once: int
+    gap: float
 
 
 class HostParked(Event, frozen=True, gc=False):

@@ -153,7 +153,7 @@ class InnerFetches:
         except Retry as retry:
             if future.done():
                 return
-            if entry.tries >= self._engine.retry.retries(entry.request):
+            if entry.tries >= self._engine.retry.retries(entry.request, retry.response):
                 request, tries = entry.request, entry.tries + 1
                 error = retry.error or (
                     BadStatus(f"status {retry.response.status} after {tries} tries", retry.response)

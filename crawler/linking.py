@@ -14,11 +14,12 @@ is nothing to be taken back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crawler.binding import mark_of
 from crawler.contracts import Entry, Found, Outcome, Skip
-from crawler.request import PLAIN, Request, make
+from crawler.request import PLAIN, SITEMAP, Options, Request, make
 from crawler.runs.skipped import OTHER_ARGUMENTS
 from crawler.stages import DEDUPE, FINGERPRINT, Stages, Stopwatch
 from crawler.urls import scheduling_host
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from crawler.contracts import Frontier
     from crawler.frontier.fingerprint import Fingerprinter
     from crawler.parse.following import Links
-    from crawler.request import Options
-    from crawler.scope import Scope
+    from crawler.scope import OnPage, Scope
     from crawler.settings import Settings
 
 __all__ = ["DIFFERS", "Linker"]
@@ -61,18 +61,24 @@ class Linker:
         self._told = differing if differing is not None else set()
         self._met: dict[str, int] = {}
         self._max_links = settings.max_links
+        self._max_listed = settings.sitemap_entries
         self._fragments = settings.canonical_fragment
         self._cut = "#" if self._fragments == "drop" else "\n"  # where a known URL's name ends; none has a line break
 
     def link(
         self, parent: Entry | None, requests: Iterable[tuple[int, Request]], outcome: Outcome
     ) -> list[tuple[Request, Skip]]:
-        """Fills `outcome.found` from (ordinal, request) pairs; `parent` is None for seeds."""
+        """Fills `outcome.found` from (ordinal, request) pairs; `parent` is None for seeds.
+
+        What a sitemap names are seeds too, which it has given their depth: pages are at 0.
+        """
         skips: list[tuple[Request, Skip]] = []
         stopwatch = Stopwatch(self._fingerprint.of) if self._stages.weight else None
         fingerprint = stopwatch.call if stopwatch is not None else self._fingerprint.of
         marked, met, found = self._frontier.mark, self._met, outcome.found
         depth = parent.request._depth + 1 if parent is not None else 0
+        listed = parent is not None and parent.request._callback == SITEMAP
+        most = self._max_listed if listed else self._max_links
         page = parent.request._url if parent is not None else ""
         near, host = "\n", ""  # the beginning, down to its path, of the URL that was found last; and its host
         callback: str | None = None
@@ -81,11 +87,12 @@ class Linker:
         sort: str | None = None
         own = 0
         here: dict[bytes, int] = {}  # new ones of this page, which the store does not know yet
+        judge: OnPage | None = None  # most pages have no new link
         requests = list(requests)
         fresh = self._not_met(requests)
         duplicates = len(requests) - len(fresh)
         for ordinal, request in fresh:
-            if request._depth != depth:
+            if request._depth != depth and not listed:
                 request = request._copy()
                 request._depth = depth
             if request._callback is not callback or request._kwargs is not kwargs:
@@ -116,9 +123,14 @@ class Linker:
                     continue
             else:
                 key = self._fingerprint.child(parent.key if parent is not None else b"", ordinal)
-            refused = self._scope.refuses(request)
-            if refused is None and len(found) >= self._max_links:
-                refused = ("limit", f"the page gave more than max_links = {self._max_links} requests")
+            if judge is None:
+                judge = self._judge(None if listed else parent, outcome)
+            refused = judge.refuses(request, key)
+            if refused is None and not (judge.free and options is PLAIN):
+                rooted = judge.rooted(request)
+                refused, request = (rooted, request) if isinstance(rooted, tuple) else (None, rooted)
+            if refused is None and len(found) >= most:
+                refused = ("limit", f"the page gave more than max_links = {most} requests")
             if refused is not None:
                 skips.append((request, Skip(url, *refused, page, key)))
                 continue
@@ -128,6 +140,9 @@ class Linker:
             if not url.startswith(near):
                 near, host = url[: url.find("/", 8) + 1], scheduling_host(url)
             found.append(Found(key, host, request, 0, own))
+        if judge is not None:
+            for one, refused in judge.settle(found):
+                skips.append((one.request, Skip(one.request._url, *refused, page, one.key)))
         if duplicates:
             outcome.counters["duplicates"] = outcome.counters.get("duplicates", 0) + duplicates
         if stopwatch is not None:
@@ -165,13 +180,30 @@ class Linker:
                 return None
         else:
             key = self._fingerprint.hop(page.key, len(request._options.history))
-        refused = self._scope.refuses(request)
+        judge = self._judge(page, outcome)
+        refused = judge.refuses(request, key)
+        if refused is None:
+            rooted = judge.rooted_hop(request)
+            refused, request = (rooted, request) if isinstance(rooted, tuple) else (None, rooted)
         if refused is not None:
             reason, detail = refused
             return Skip(request._url, reason, f"{detail}; redirected from {page.request._url}", page.request._url, key)
         request = self._as_one_page(request)
         outcome.found.append(Found(key, scheduling_host(request._url), request, page.age, own))
+        for _, (reason, detail) in judge.settle(outcome.found):  # of this one: `link` has settled the others
+            return Skip(request._url, reason, f"{detail}; redirected from {page.request._url}", page.request._url, key)
         return None
+
+    def _judge(self, parent: Entry | None, outcome: Outcome) -> OnPage:
+        return self._scope.on(
+            parent.request if parent is not None else None, outcome.counters, partial(self._known, parent)
+        )
+
+    def _known(self, parent: Entry | None, url: str) -> bool:
+        """Whether a plain page of the parent's session was found before."""
+        session = parent.request._options.session if parent is not None else ""
+        options = Options(session=session) if session else PLAIN
+        return self._frontier.known(self._fingerprint.of(make(url, "", {}, options, 0)))
 
     def _not_met(self, requests: list[tuple[int, Request]]) -> list[tuple[int, Request]]:
         """Without those that were met lately, made as they are made here: most links of most pages.

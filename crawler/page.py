@@ -118,6 +118,8 @@ class Page:
                 await self._tell_skipped(request, skip, outcome)
         if self.known:
             outcome.counters["duplicates"] = outcome.counters.get("duplicates", 0) + self.known
+        if engine.near is not None and self.response is not None:
+            engine.near.look(self.entry, self.response, outcome)
         # Given back now, before the next page is parsed, its tree leaves memory that the processor has at hand:
         # 50 µs a page.
         self.response = self.results = None
@@ -272,7 +274,7 @@ class Page:
     async def _again(self, retry: Retry) -> Outcome:
         """A try is used up: back with a time, or failed."""
         entry = self.entry
-        if entry.tries >= self.engine.retry.retries(entry.request):
+        if entry.tries >= self.engine.retry.retries(entry.request, retry.response):
             error = retry.error or GaveUp(
                 f"gave up after {entry.tries + 1} tries: {retry.reason or 'Retry was raised'}",
                 request=entry.request, phase="callback",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crawler.contracts import Group, Recovered
     from crawler.counts import Counts
     from crawler.fetch.cookies import Cookies
+    from crawler.near import NearDuplicates
     from crawler.outputs import Outputs
     from crawler.robots import Robots
     from crawler.scheduler import Scheduler
@@ -48,6 +49,7 @@ class Recording:
         self._cookies, self._unowned, self._robots, self._scheduler = cookies, unowned, robots, scheduler
         self._seconds = float(recovered.meta.get("seconds") or 0)
         self._first = True
+        self.near: NearDuplicates | None = None
 
     def prepare(self, group: Group) -> None:
         """Adds all that changed since the last group, and the cookies that its pages brought."""
@@ -60,6 +62,8 @@ class Recording:
         group.robots.update(self._robots.answered())
         group.meta["time"] = f"{time.time():.3f}".encode()
         group.meta["seconds"] = f"{self._seconds + self._counts.seconds:.3f}".encode()
+        if self.near is not None:
+            self.near.prepare(group)
         said = self._counts.unsaid()
         if said is not None:
             group.meta["said"] = said
@@ -74,6 +78,9 @@ def scope_settings(settings: Settings, allowed_domains: Sequence[str]) -> dict[s
         "allowed_domains": sorted(allowed_domains),
         "max_depth": settings.max_depth,
         "max_url": settings.max_url,
+        "scope": settings.scope,
+        "extra_hops": settings.extra_hops,
+        "traps": settings.traps,
         "robots": settings.robots,
     }
 

@@ -12,7 +12,7 @@ import base64
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -21,6 +21,7 @@ from typing_extensions import Unpack
 from yarl import URL
 
 from crawler.binding import bind, encode_kwargs
+from crawler.roots import PRESETS
 from crawler.urls import absolute
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class CommonArgs(TypedDict, total=False):
 
     Seconds for `timeout`; `auth` is a (user, password) pair for Basic or the header's value;
     `retry` is a number of retries, True (retry although the method is not idempotent) or False;
-    `redirects` is a number of hops, True (the setting's) or False.
+    `redirects` is a number of hops, True (the setting's) or False. `scope` makes the request a seed
+    of its own in that respect: what it leads to stays on its page, prefix, host or domain.
     """
 
     method: str
@@ -53,6 +55,7 @@ class CommonArgs(TypedDict, total=False):
     priority: int
     unique: bool
     key: str
+    scope: Literal["page", "prefix", "host", "domain", "any"]
     timeout: float
     retry: bool | int
     redirects: bool | int
@@ -94,9 +97,13 @@ class Options(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     errback: str = ""
     errback_kwargs: bytes = b""
     history: tuple[Hop, ...] = ()
+    scope: str = ""
+    """The preset that was named, or what `crawler.roots` carries from page to page."""
 
 
 PLAIN = Options()
+SITEMAP = "_sitemap"
+"""The callback of sitemaps: a method that every `Spider` has."""
 _OPTION_NAMES = frozenset(CommonArgs.__annotations__) | {"form"}
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _FOREIGN = {
@@ -265,7 +272,7 @@ def make_options(args: dict[str, Any]) -> Options:
         _check_type(word, value)
     plain: dict[str, Any] = {
         name: args[name]
-        for name in ("session", "proxy", "priority", "unique", "key", "timeout", "retry", "redirects")
+        for name in ("session", "proxy", "priority", "unique", "key", "scope", "timeout", "retry", "redirects")
         if name in args
     }
     body, content_type = _body(args)
@@ -291,12 +298,15 @@ def make_options(args: dict[str, Any]) -> Options:
         plain["errback_kwargs"] = encode_kwargs(kwargs) if kwargs else b""
     if "timeout" in args and not (isinstance(args["timeout"], int | float) and args["timeout"] > 0):
         raise ValueError(f"timeout={args['timeout']!r}: seconds, more than 0")
+    if plain.get("scope", "any") not in PRESETS:
+        raise ValueError(f"scope={args['scope']!r}: one of {', '.join(PRESETS)}")
     return Options(**plain)
 
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "method": ((str,), "a str"),
     "session": ((str,), "a str"),
+    "scope": ((str,), "a str"),
     "key": ((str,), "a str"),
     "proxy": ((str, type(None)), "a URL as str, or None"),
     "priority": ((int,), "a whole number"),

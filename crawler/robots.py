@@ -29,6 +29,7 @@ from crawler.events import Event, HostParked, HostWaits, Warned
 from crawler.request import PLAIN, make
 from crawler.retry_after import retry_after
 from crawler.robots_rules import ALLOW_ALL, Rules, parse, product_token
+from crawler.settings_values import slow_robots
 from crawler.urls import join, origin, scheduling_host
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _LONGEST: Final = 3600.0  # seconds between two questions to an origin that keep
 _HOPS: Final = 10
 _ORIGINS: Final = 50_000  # known at once; older ones are asked again when needed
 _RULES: Final = 200_000  # rules kept at once, over all origins: 100 MB at the very most
+_SLOW_AFTER: Final = 0.25  # seconds
 _LARGE: Final = 50 * 1024  # parsed in a thread from here on
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -104,7 +106,9 @@ class Robots:
         self._again: list[tuple[float, str]] = []  # a heap of those whose host is asleep, not parked
         self._line: deque[str] = deque()
         self._asked: set[str] = set()  # in the line or being fetched
-        self._fetching = 0
+        self._fetching = 0  # without the slow ones
+        self._slow: set[str] = set()  # being fetched for so long that others need not wait for them
+        self._most_slow = slow_robots(settings)
         self._html_told = False
         self._answered: dict[str, tuple[float, int, bytes]] = {}
 
@@ -112,8 +116,9 @@ class Robots:
 
     @property
     def full(self) -> bool:
-        """Twice `concurrency` origins are being found out: no further host is looked at."""
-        return len(self._asked) >= 2 * self._concurrency
+        """Twice `concurrency` origins are being found out, but for slow ones: no further host is looked at."""
+        slow = len(self._slow)
+        return len(self._asked) - slow >= 2 * self._concurrency or slow >= self._most_slow
 
     def check(self, entry: Entry) -> str:
         """ "go", "wait", "later", or "robots" for a page that the rules leave out."""
@@ -152,7 +157,7 @@ class Robots:
 
     def wanted(self) -> list[str]:
         """The origins whose robots.txt is to be fetched now, each by one `fetch`; at most
-        `concurrency` at a time."""
+        `concurrency` at a time, but for slow ones."""
         if self._again:
             now = self._clock()
             while self._again and self._again[0][0] <= now:
@@ -182,6 +187,7 @@ class Robots:
         It raises nothing for what the network does.
         """
         host = scheduling_host(place + "/")
+        patience = asyncio.get_running_loop().call_later(_SLOW_AFTER, self._let_others_go, place)
         try:
             response = await self._get(place, fetcher, hosts)
             self._note(place, response)
@@ -199,11 +205,20 @@ class Robots:
             self._note(place, None)
             return self._failed(place, host, error.message, 0.0, hosts)
         finally:
+            patience.cancel()
             self._asked.discard(place)
-            self._fetching -= 1
+            if place in self._slow:
+                self._slow.discard(place)
+            else:
+                self._fetching -= 1
             hosts.wake(host)
         self._learn(place, host, rules, _KEEP, hosts)
         return events
+
+    def _let_others_go(self, place: str) -> None:
+        """A silent host holds up nobody's robots.txt but its own."""
+        self._slow.add(place)
+        self._fetching -= 1
 
     def _note(self, place: str, response: Response | None) -> None:
         status = response.status if response is not None else 0

@@ -31,8 +31,12 @@ _KINDS: Final = {
     "crawl-delay": "delay",
     "crawldelay": "delay",
     "crawl delay": "delay",
+    "request-rate": "delay",
 }
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+")
+_RATE: Final = re.compile(r"(\d{1,9})\s*/\s*(\d{1,9})\s*([smhd]?)(?:\s.*)?", re.IGNORECASE)
+"""Of Request-rate: pages, and a time in which they may be asked for. What may follow is a time of the day."""
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def product_token(user_agent: str) -> str:
@@ -42,7 +46,8 @@ def product_token(user_agent: str) -> str:
 
 
 class Rules:
-    """What a crawler may fetch, and its Crawl-delay in seconds (None where none was said)."""
+    """What a crawler may fetch, and its Crawl-delay or Request-rate as seconds between two requests (None where none
+    was said)."""
 
     __slots__ = ("_by_gram", "_lengths", "_plain", "_short", "_wild", "count", "delay")
 
@@ -147,8 +152,9 @@ ALLOW_ALL: Final = Rules({})
 
 def parse(text: str, token: str) -> Rules:
     """The rules for the crawler with this product token: those of all groups that name it, else those
-    of all groups for "*". Lines of other kinds neither begin nor end a group; a Crawl-delay, which the
-    RFC does not know, is for the names right before it even where the group goes on with others."""
+    of all groups for "*". Lines of other kinds neither begin nor end a group; a Crawl-delay or
+    Request-rate, which the RFC does not know, is for the names right before it even where the group goes on with
+    others."""
     groups = {"own": _Group(), "*": _Group()}
     members: set[str] = set()  # of the current group, as far as they matter here
     latest: set[str] = set()  # those of them named since the last other line
@@ -194,9 +200,10 @@ class _Group:
             self.rules[pattern] = self.rules.get(pattern, False) or allow
 
     def wait(self, value: str) -> None:
+        rate = _RATE.fullmatch(value)
         try:
-            seconds = float(value)
-        except ValueError:
+            seconds = int(rate[2]) * _UNITS[rate[3].lower()] / int(rate[1]) if rate is not None else float(value)
+        except (ValueError, ZeroDivisionError):
             return
         if math.isfinite(seconds) and seconds >= 0:
             self.delay = max(self.delay or 0.0, seconds)

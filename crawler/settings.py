@@ -31,6 +31,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     concurrency: Annotated[Count, Meta(description="Pages in flight at once, over all hosts.")] = 32
     concurrency_per_host: Annotated[Count, Meta(description="Requests in flight at once to one host.")] = 8
     delay: Annotated[Seconds, Meta(description="Smallest gap between two requests to one host, in seconds.")] = 0.0
+    throttle: Annotated[
+        bool,
+        Meta(description="Ask a host less, and later more again, by how it answers: slow, busy (429, 503) or not."),
+    ] = True
+    breaker_failures: Annotated[
+        int,
+        Meta(ge=1, description="Requests in a row without an answer that make a host be left alone, then probed."),
+    ] = 5
     pages_open: Annotated[
         int, Meta(ge=0, description="Pages whose callback is not finished, at most; 0: four times `concurrency`.")
     ] = 0
@@ -77,6 +85,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retry_wait_max: Annotated[
         Seconds, Meta(description="Longest wait between retries, in seconds (Retry-After may be longer).")
     ] = 60.0
+    retries_busy: Annotated[
+        int, Meta(ge=0, description="Further attempts after a 429, or a 503 with Retry-After: no fault of the page.")
+    ] = 8
     max_wait: Annotated[
         Seconds,
         Meta(description="A host that asks for a longer wait than this, in seconds, is parked for a later run."),
@@ -97,23 +108,63 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         list[str],
         Meta(description="Hosts that `await self.fetch` may also ask, besides the page's own registrable domain."),
     ] = []
+    scope: Annotated[
+        Literal["any", "domain", "host", "prefix", "page"],
+        Meta(description="How far from its seed a link is followed: everywhere, or within the seed's part of the web."),
+    ] = "any"
+    extra_hops: Annotated[int, Meta(ge=0, description="Links outside of `scope` that are followed in a row.")] = 0
     max_depth: Annotated[
         Annotated[int, Meta(ge=0)] | None, Meta(description="Links away from a seed that are followed; none: no limit.")
     ] = None
     max_links: Annotated[Count, Meta(description="Requests taken from one page, at most.")] = 20_000
     max_url: Annotated[Bytes, Meta(description="Longest URL that is followed, in bytes.")] = 8_000
+    traps: Annotated[bool, Meta(description="Leave out links that lead round and round (docs/scope.md).")] = True
+    max_segments: Annotated[Count, Meta(description="Segments of a path (`traps`).")] = 25
+    max_repeats: Annotated[
+        Count, Meta(description="Times that segments of a path, or a parameter, may follow themselves (`traps`).")
+    ] = 2
+    max_parameters: Annotated[Count, Meta(description="Query parameters of a URL (`traps`).")] = 50
+    max_calendar: Annotated[
+        Count, Meta(description="Dates of a host found on its dates, where they lead to nothing else (`traps`).")
+    ] = 1_000
+    max_combinations: Annotated[
+        Count, Meta(description="URLs of a path with three or more parameters, found on each other (`traps`).")
+    ] = 10_000
+    max_growth: Annotated[
+        Count, Meta(description="Links of a host whose tail hangs under each of three directories (`traps`).")
+    ] = 500
+    max_pages_per_host: Annotated[
+        Count | None, Meta(description="URLs of a host that are taken, seeds included; none: no limit.")
+    ] = None
+    near_duplicates: Annotated[
+        Annotated[int, Meta(ge=0, le=3)] | None,
+        Meta(description="List pages that differ from another of the host in so many bits of 64 (simhash); none: no."),
+    ] = None
     canonical_sort_query: Annotated[
         bool, Meta(description="?b=1&a=2 and ?a=2&b=1 are one page for the fingerprint.")
     ] = True
     canonical_drop_query: Annotated[
         list[str], Meta(description='Query parameters that make no difference to the page ("utm_*", "sid").')
     ] = []
+    canonical_session_ids: Annotated[
+        list[str], Meta(description="Names of session ids in queries and paths: they make no difference to the page.")
+    ] = field(default_factory=lambda: ["PHPSESSID", "jsessionid", "ASPSESSIONID*", "sessionid", "session_id"])
     canonical_fragment: Annotated[
         Literal["drop", "hashbang", "keep"],
         Meta(description="Whether #fragment makes another page: never, only #!, always."),
     ] = "drop"
     canonical_trailing_slash: Annotated[bool, Meta(description="/a/ and /a are one page for the fingerprint.")] = False
     canonical_scheme: Annotated[bool, Meta(description="http and https are one page for the fingerprint.")] = False
+
+    # -- sitemaps: the protocol's limits, but for the depth
+    sitemap_entries: Annotated[Count, Meta(description="Entries taken from one sitemap or index of sitemaps.")] = 50_000
+    sitemap_bytes: Annotated[Bytes, Meta(description="Bytes read of one sitemap, unzipped, instead of `max_body`.")] = (
+        50 * 1024 * 1024
+    )
+    sitemap_depth: Annotated[
+        int,
+        Meta(ge=0, description="Steps from a URL of `sitemap_urls` to a sitemap: robots.txt and indexes are one each."),
+    ] = 3
 
     # -- limits of a run
     max_body: Annotated[Bytes, Meta(description="Largest body, decoded, in bytes; a larger one is a failure.")] = (
@@ -221,6 +272,8 @@ class SettingsDict(TypedDict, total=False):
     concurrency: int
     concurrency_per_host: int
     delay: float
+    throttle: bool
+    breaker_failures: int
     pages_open: int
     robots: bool
     user_agent: str
@@ -239,20 +292,36 @@ class SettingsDict(TypedDict, total=False):
     retry_methods: list[str]
     retry_wait: float
     retry_wait_max: float
+    retries_busy: int
     max_wait: float
     redirects: int
     meta_refresh: float
     accept_status: list[str]
     allowed_domains: list[str]
     services: list[str]
+    scope: Literal["any", "domain", "host", "prefix", "page"]
+    extra_hops: int
     max_depth: int | None
     max_links: int
     max_url: int
+    traps: bool
+    max_segments: int
+    max_repeats: int
+    max_parameters: int
+    max_calendar: int
+    max_combinations: int
+    max_growth: int
+    max_pages_per_host: int | None
+    near_duplicates: int | None
     canonical_sort_query: bool
     canonical_drop_query: list[str]
+    canonical_session_ids: list[str]
     canonical_fragment: Literal["drop", "hashbang", "keep"]
     canonical_trailing_slash: bool
     canonical_scheme: bool
+    sitemap_entries: int
+    sitemap_bytes: int
+    sitemap_depth: int
     max_body: int
     max_pages: int | None
     max_items: int | None

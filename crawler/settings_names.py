@@ -94,6 +94,7 @@ def check_class(spider_class: type[Spider]) -> None:
 _INHERITED = {
     "name",
     "start_urls",
+    "sitemap_urls",
     "allowed_domains",
     "settings",
     "outputs",

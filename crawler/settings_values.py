@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from crawler.errors import SettingsError
 
-__all__ = ["domains", "statuses"]
+if TYPE_CHECKING:
+    from crawler.settings import Settings
+
+__all__ = ["connections", "domains", "slow_robots", "statuses"]
 
 _HOST = re.compile(r"[^\s/:@*?#\[\]]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
 
@@ -39,3 +43,13 @@ def statuses(given: Iterable[str]) -> frozenset[int]:
             raise SettingsError(f"accept_status: {text!r} is not within 100-999, or runs backwards")
         numbers.update(range(low, high + 1))
     return frozenset(numbers)
+
+
+def connections(settings: Settings) -> int:
+    """How many connections may be open at once: for pages, for robots.txt, and for those of them that are slow."""
+    return settings.limit or 2 * settings.concurrency + slow_robots(settings)
+
+
+def slow_robots(settings: Settings) -> int:
+    """How many robots.txt of slow hosts may be waited for beside the others; each holds a connection."""
+    return settings.limit // 4 if settings.limit else 4 * settings.concurrency

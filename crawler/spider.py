@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from crawler.errors import FetchError
+    from crawler.parse.sitemaps import SitemapEntry
     from crawler.pipelines.chain import Context, Pipeline
     from crawler.response import Response
-    from crawler.settings import SettingsDict
+    from crawler.settings import Settings, SettingsDict
 
     T = TypeVarWithDefault("T", default=Any)
 else:
@@ -68,7 +69,7 @@ current_work: ContextVar[Work | None] = ContextVar("crawler_work", default=None)
 class Spider:
     """A crawl: where to begin, and what to make of each page.
 
-    Class attributes describe it (`name`, `start_urls`, `allowed_domains`, `settings`). Annotated
+    Class attributes describe it (`name`, `start_urls`, `sitemap_urls`, `allowed_domains`, `settings`). Annotated
     public attributes of a subclass are its arguments: `-a url=…` on the command line,
     `Site(url="…")` in Python. Other attributes are configuration; what must be remembered across
     pages goes through `self.state`.
@@ -76,6 +77,7 @@ class Spider:
 
     name: ClassVar[str] = ""
     start_urls: Sequence[str] = ()
+    sitemap_urls: Sequence[str] = ()
     allowed_domains: Sequence[str] = ()
     settings: ClassVar[SettingsDict] = {}
     outputs: Sequence[Sink] = ()
@@ -83,6 +85,7 @@ class Spider:
     pipelines: Sequence[Pipeline | Callable[[Any, Context], Any]] = ()
     log: logging.Logger
     state: State
+    _settings: Settings  # those in force, for methods of ours; set before the crawl begins
 
     def __init__(self, **args: object) -> None:
         object.__setattr__(self, "state", State(current_work))
@@ -97,6 +100,15 @@ class Spider:
     def parse(self, response: Response, /) -> Result:
         """Gets the responses of requests without a callback."""
         raise SpiderError(f"{type(self).__name__} has no method parse(self, response); write one or name a callback")
+
+    def entry(self, entry: SitemapEntry, /) -> Request | None:
+        """The request for a page that a sitemap of `sitemap_urls` names; None leaves it out."""
+        return Request(entry.loc)
+
+    def _sitemap(self, response: Response, /) -> Result:
+        from crawler.sitemaps.reading import read_sitemap  # above this room: for the crawls that have sitemaps
+
+        return read_sitemap(self, response)
 
     def opened(self) -> Awaitable[None] | None:
         """Called once per process, before anything else."""

@@ -40,20 +40,27 @@ def check_seeds(spider: Spider, listed: bool) -> None:
     if listed:
         _check_parse(spider)
         return
+    _check_urls(spider, "sitemap_urls")
+    if spider.sitemap_urls and type(spider).entry is Spider.entry:
+        _check_parse(spider)
     if type(spider).start is not Spider.start:
         return
-    name = type(spider).__name__
-    if not isinstance(spider.start_urls, Iterable):
-        raise SpiderError(f"{name}.start_urls is {spider.start_urls!r}: write a list of URLs")
-    if isinstance(spider.start_urls, str):
-        raise SpiderError(f"{name}.start_urls is one str: write a list, [{spider.start_urls!r}]")
-    for url in spider.start_urls:
+    _check_urls(spider, "start_urls")
+    if spider.start_urls:
+        _check_parse(spider)
+
+
+def _check_urls(spider: Spider, attribute: str) -> None:
+    name, urls = f"{type(spider).__name__}.{attribute}", getattr(spider, attribute)
+    if not isinstance(urls, Iterable):
+        raise SpiderError(f"{name} is {urls!r}: write a list of URLs")
+    if isinstance(urls, str):
+        raise SpiderError(f"{name} is one str: write a list, [{urls!r}]")
+    for url in urls:
         try:
             Request(url)
         except ValueError as error:
-            raise SpiderError(f"{name}.start_urls: {error}") from None
-    if spider.start_urls:
-        _check_parse(spider)
+            raise SpiderError(f"{name}: {error}") from None
 
 
 def lacks(spider: Spider, name: str) -> bool:

@@ -75,7 +75,8 @@ def test_canonical_is_idempotent_and_still_a_url(base: str, href: str, rules: Ca
 
 
 def test_rules_come_from_settings_and_are_stored() -> None:
-    rules = CanonicalRules.from_settings(Settings(canonical_drop_query=["sid"], canonical_scheme=True))
+    settings = Settings(canonical_drop_query=["sid"], canonical_scheme=True, canonical_session_ids=[])
+    rules = CanonicalRules.from_settings(settings)
     assert rules == CanonicalRules(drop_query=("sid",), scheme=True)
     assert rules.as_dict() == {
         "sort_query": True,
@@ -89,3 +90,27 @@ def test_rules_come_from_settings_and_are_stored() -> None:
     assert CanonicalRules().digest() == "7ff2302c6b66c366", (
         "stored with runs: a change makes every old run a foreign one"
     )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/x;jsessionid=1F?b=1",
+        "https://a.example/x;JSESSIONID=1F.node2?b=1&sessionid=3",
+        "https://a.example/x?PHPSESSID=1&b=1",
+        "https://a.example/x?b=1;PHPSESSID=1",
+        "https://a.example/x?ASPSESSIONIDQQ=1&b=1",
+    ],
+)
+@pytest.mark.parametrize("sort", [True, False])
+def test_session_ids_make_no_difference(url: str, sort: bool) -> None:
+    rules = CanonicalRules.from_settings(Settings(canonical_sort_query=sort))
+    assert canonical(url, rules) == "https://a.example/x?b=1"
+    assert canonical(url, CanonicalRules(sort_query=sort)) != "https://a.example/x?b=1"
+    assert CanonicalRules.from_dict(rules.as_dict()) == rules
+
+
+def test_what_only_looks_like_a_session_id_stays() -> None:
+    rules = CanonicalRules.from_settings(Settings())
+    for url in ("https://a.example/?mysessionid=4", "https://a.example/x;v=1", "https://a.example/sessionid=3"):
+        assert canonical(url, rules) == url

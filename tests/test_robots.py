@@ -11,8 +11,9 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from small_site import Site
 
+from crawler import robots
 from crawler.contracts import Entry
-from crawler.errors import ConnectFailed, Refused, TLSFailed
+from crawler.errors import ConnectFailed, Refused, TimedOut, TLSFailed
 from crawler.events import Event, HostParked, HostWaits, Warned
 from crawler.fetch import AiohttpFetcher
 from crawler.request import Request
@@ -294,6 +295,34 @@ async def test_only_so_many_are_asked_for_at_a_time() -> None:
     assert wanted == [f"http://h{n}.example" for n in range(4)]
     assert crawl.robots.wanted() == []
     assert len(crawl.robots._asked) == 8
+
+
+async def test_slow_ones_hold_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(robots, "_SLOW_AFTER", 0.05)
+    crawl = Crawl(concurrency=2)
+    silent = [f"http://silent-{n}.example" for n in range(12)]
+    for place in silent:
+        crawl.add(f"{place}/")
+    gone = asyncio.Event()
+
+    async def never(request: Request, **words: Any) -> Response:
+        await gone.wait()
+        raise TimedOut("no answer", request=request, phase="headers")
+
+    fetching: list[asyncio.Task[Any]] = []
+    asked: list[str] = []
+    for _ in range(8):
+        while crawl.scheduler.take() is not None:
+            pass
+        for place in crawl.robots.wanted():
+            asked.append(place)
+            fetching.append(asyncio.create_task(crawl.robots.fetch(place, never, crawl.scheduler)))
+        await asyncio.sleep(0.07)
+    assert asked == silent[:10], "four times `concurrency` slow ones and `concurrency` others: each holds a connection"
+    assert crawl.robots.full and not crawl.robots.wanted()
+    gone.set()
+    await asyncio.gather(*fetching)
+    assert not crawl.robots.full and crawl.robots._fetching == 0
 
 
 async def test_http_and_https_have_rules_of_their_own(crawl: Crawl) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -15,7 +16,7 @@ __all__ = ["PER_SITEMAP", "House"]
 PER_SITEMAP = 50_000
 """URLs in one sitemap at most (sitemaps.org)."""
 
-_BOOKS = re.compile(r"/sitemap-books-(\d{1,4})\.xml", re.ASCII)
+_BOOKS = re.compile(r"/sitemap-books-(\d{1,4})\.xml\.gz", re.ASCII)
 _XML = "application/xml"
 _NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _ROBOTS = """\
@@ -76,7 +77,7 @@ class House:
             '<li><a href="/robots.txt">robots.txt</a>, which closes <a href="/admin/">the office</a> but not '
             '<a href="/admin/hours.html">its opening hours</a>, and any page '
             '<a href="/?session=1">with a session</a></li>\n'
-            '<li><a href="/sitemap.xml">sitemap.xml</a>, an index of all pages that want to be found</li>\n'
+            '<li><a href="/sitemap.xml">sitemap.xml</a>, an index of all pages to be found, partly gzipped</li>\n'
             "<li><code>/truth.json</code>: what a perfect crawl would find, for tests</li>\n</ul>"
         )
         return Page(document(self.title, main).encode())
@@ -85,7 +86,7 @@ class House:
         books = self._catalogue.products
         if path == "/sitemap.xml":
             files = -(-len(books) // PER_SITEMAP)
-            names = ["sitemap-pages.xml", *(f"sitemap-books-{n}.xml" for n in range(1, files + 1))]
+            names = ["sitemap-pages.xml", *(f"sitemap-books-{n}.xml.gz" for n in range(1, files + 1))]
             return _xml("sitemapindex", "sitemap", [(f"{base}/{name}", "") for name in names])
         if path == "/sitemap-pages.xml":
             paths = [path for area in (self, *self._areas) for path in area.paths()]
@@ -95,7 +96,8 @@ class House:
         shelf = books[(number - 1) * PER_SITEMAP : number * PER_SITEMAP] if number else ()
         if not shelf:
             return None
-        return _xml("urlset", "url", [(base + book.path, book.changed) for book in shelf])
+        page = _xml("urlset", "url", [(base + book.path, book.changed) for book in shelf])
+        return Page(gzip.compress(page.body, mtime=0), type="application/gzip")
 
 
 def _plain(title: str, text: str) -> Page:

@@ -25,7 +25,9 @@ from crawler.fetch.edge import NETWORK, OverLimit, Place, failure, one_line
 from crawler.fetch.resolve import Resolver
 from crawler.fetch.wire import Attempt, Connector, WireResponse, current, open_socket, tls_context
 from crawler.measured import MeasuredResponse
+from crawler.request import SITEMAP
 from crawler.response import Response
+from crawler.settings_values import connections
 from crawler.stages import SESSION, Stages
 from crawler.urls import mask
 
@@ -58,6 +60,7 @@ class AiohttpFetcher:
         self._stages = stages = stages if stages is not None else Stages()
         self._measured = partial(MeasuredResponse, stages)
         self._max_body = settings.max_body
+        self._sitemap_bytes = settings.sitemap_bytes
         self._timeout = ClientTimeout(
             total=settings.timeout,
             connect=settings.timeout_connect,
@@ -83,7 +86,7 @@ class AiohttpFetcher:
     async def __aenter__(self) -> Self:
         settings = self._settings
         # robots.txt is fetched beside the pages, with permits of its own: room for both.
-        limit = settings.limit or 2 * settings.concurrency
+        limit = connections(settings)
         connector = Connector(
             limit=limit,
             limit_per_host=settings.limit_per_host or settings.concurrency_per_host + 2,
@@ -121,6 +124,8 @@ class AiohttpFetcher:
         `max_body` in decoded bytes (None: the setting); `cut` keeps what came up to it instead of
         raising TooLarge. Raises FetchError for whatever the network and the server do.
         """
+        if max_body is None and request._callback == SITEMAP:  # read as far as it may be, and one byte to tell
+            max_body, cut = self._sitemap_bytes + 1, True
         limit = self._max_body if max_body is None else max_body
         stages = self._stages
         before = stages.weight and stages.enter(SESSION)

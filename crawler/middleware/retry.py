@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from crawler.response import Response
     from crawler.settings import Settings
 
-__all__ = ["RetryMiddleware"]
+__all__ = ["BUSY", "RetryMiddleware"]
+
+BUSY = frozenset({429, 503})
+"""Statuses of a host that has too much to do; they may say Retry-After (RFC 6585 §4, RFC 9110 §15.6.4)."""
 
 
 class RetryMiddleware:
@@ -39,7 +42,7 @@ class RetryMiddleware:
         self._statuses = frozenset(settings.retry_statuses)
         self._methods = frozenset(method.upper() for method in settings.retry_methods)
         self._accepted = statuses(settings.accept_status)
-        self._retries = settings.retries
+        self._retries, self._retries_busy = settings.retries, settings.retries_busy
         self._first, self._longest = settings.retry_wait, settings.retry_wait_max
         self._wait = wait_exponential(multiplier=self._first, max=self._longest) + wait_random(0, self._first / 2)
         self._again = retry_if_result(self._passing_status) | retry_if_exception_type(
@@ -60,12 +63,14 @@ class RetryMiddleware:
             self._judge(request, response, None)
         return response
 
-    def retries(self, request: Request) -> int:
-        """How many further attempts this request may have."""
+    def retries(self, request: Request, response: Response | None = None) -> int:
+        """How many further attempts this request may have, after this response if there was one."""
         asked = request._options.retry
-        if asked is None or asked is True:
-            return self._retries
-        return int(asked)
+        if asked is not None and asked is not True:
+            return int(asked)
+        if self._retries and response is not None and _asks_for_patience(response):
+            return max(self._retries, self._retries_busy)
+        return self._retries
 
     def wait(self, tries: int) -> float:
         """Seconds until the next attempt where a callback's `Retry` names none."""
@@ -85,7 +90,7 @@ class RetryMiddleware:
             state.set_exception((type(error), error, None))
         else:
             state.set_result(response)
-        if not self._again(state) or stop_after_attempt(self.retries(request) + 1)(state):
+        if not self._again(state) or stop_after_attempt(self.retries(request, response) + 1)(state):
             return
         after = float(self._wait(state))
         if response is not None:
@@ -93,3 +98,8 @@ class RetryMiddleware:
         retry = Retry(after, error.message if error is not None else f"status {response.status}" if response else "")
         retry.error, retry.response = error, response
         raise retry from error
+
+
+def _asks_for_patience(response: Response) -> bool:
+    """Whether the page is not at fault: it was asked too often, or is to be asked later."""
+    return response.status == 429 or (response.status in BUSY and "Retry-After" in response.headers)

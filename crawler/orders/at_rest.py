@@ -128,7 +128,8 @@ class AtRest:
             raise StateError(f"{self._run.path} has other fingerprints than this version of crawler: use that one")
         fingerprinter = Fingerprinter(key_of(self._run), identity.rules)
         settings, allowed = self._rules
-        return Linker(fingerprinter, Scope(settings, allowed), self._frontier, settings)
+        scope = Scope(settings, allowed, lambda name: self._recovered.counters.get(name, 0))
+        return Linker(fingerprinter, scope, self._frontier, settings)
 
     @cached_property
     def _rules(self) -> tuple[Settings, list[str]]:

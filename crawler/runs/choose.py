@@ -187,7 +187,11 @@ def _going_on(wanted: Wanted, run: RunDirectory, meta: Meta, how: str) -> Choice
     scope = stored(meta.meta, "scope", dict)
     if scope is not None:
         plain = msgspec.to_builtins(wanted.scope)
-        notes += [f"{key} was {scope[key]}, is {plain[key]}" for key in sorted(plain) if scope.get(key) != plain[key]]
+        notes += [
+            f"{key} was {scope[key]}, is {plain[key]}"
+            for key in sorted(plain)
+            if scope.get(key, plain[key]) != plain[key]
+        ]
     take_up: TakeUp = "failed" if wanted.retry_failed else "callbacks" if changed else ""
     before = None if _began(run, meta) else _ended_well(run.path.parent, run.identity.digest)
     return Choice(run, True, "; ".join(notes), take_up=take_up, before=before)

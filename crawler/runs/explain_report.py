@@ -148,7 +148,7 @@ class Forecast(msgspec.Struct, frozen=True):
 
     verdict: Literal["fetched", "left out", "waits", "unknown"]
     reason: str
-    """The rule that leaves it out: scheme, depth, url-length, domain, robots; else empty."""
+    """The rule that leaves it out: scheme, depth, url-length, domain, trap, robots; else empty."""
     text: str
     max_depth: int | None
     """It counts from the page that links to it; None: no limit."""

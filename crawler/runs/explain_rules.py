@@ -81,7 +81,7 @@ def rules_of_run(run: RunDirectory, resolved: Callable[[type[Spider] | None], Ef
     if recorded is None:
         found = domains(settings.allowed_domains, "the setting allowed_domains")
         return RulesInForce(settings, found, [f"{why}; the settings of this directory are shown without it"])
-    known = {name: recorded[name] for name in ("max_depth", "max_url", "robots") if name in recorded}
+    known = {name: recorded[name] for name in ("max_depth", "max_url", "traps", "robots") if name in recorded}
     settings = msgspec.structs.replace(settings, **known)
     return RulesInForce(
         settings, list(recorded.get("allowed_domains", ())), [f"{why}; those of the run's last process are shown"]
@@ -128,7 +128,8 @@ def robots_verdict(url: str, answer: tuple[float, int, bytes] | None, settings: 
 def forecast(url: str, rules: RulesInForce, robots: RobotsVerdict) -> Forecast:
     """What would happen to a link to the URL. Its depth is not known, so `max_depth` is only told."""
     depth = rules.settings.max_depth
-    refused = Scope(rules.settings, rules.domains).refuses(make(url, "", {}, PLAIN, 0))
+    scope = Scope(rules.settings, rules.domains)
+    refused = scope.refuses(make(url, "", {}, PLAIN, 0)) or scope.trap(url)
     if refused is not None:
         return Forecast("left out", refused[0], f"left out by the rule {refused[0]}: {mask(refused[1])}", depth)
     if robots.allowed is False and robots.rule is not None:

@@ -47,7 +47,7 @@ class Identity(msgspec.Struct, frozen=True):
     @property
     def rules(self) -> CanonicalRules:
         """`canonical` as the fingerprints take it."""
-        return CanonicalRules(**{**self.canonical, "drop_query": tuple(self.canonical.get("drop_query", ()))})
+        return CanonicalRules.from_dict(self.canonical)
 
     @property
     def digest(self) -> str:

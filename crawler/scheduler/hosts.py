@@ -13,6 +13,7 @@ from heapq import heapify, heappop, heappush
 
 from crawler.contracts import Entry, Level
 from crawler.scheduler.chains import Chains
+from crawler.scheduler.throttle import Pace
 
 __all__ = ["Host", "HostView", "Ranked", "ranked"]
 
@@ -46,6 +47,10 @@ class HostView:
     """Until it may be asked again."""
     reason: str
     """Why it waits: delay, retry-after, robots, parked; or ""."""
+    at_once: int = 0
+    """Requests that may be under way at once; fewer than the setting where the throttle says so."""
+    gap: float = 0.0
+    """Between two requests, where the throttle wants one."""
 
 
 class Host:
@@ -66,10 +71,13 @@ class Host:
         "errors",
         "favourite",
         "fetches",
+        "gap",
         "in_flight",
+        "limit",
         "name",
         "next_at",
         "owed",
+        "pace",
         "pages",
         "pending",
         "reason",
@@ -79,8 +87,11 @@ class Host:
         "window",
     )
 
-    def __init__(self, name: str, delay: float, next_at: float) -> None:
+    def __init__(self, name: str, delay: float, next_at: float, limit: int) -> None:
         self.name = name
+        self.limit = limit  # requests at once
+        self.gap = 0.0  # seconds between them that the throttle wants; part of `delay`
+        self.pace: Pace | None = None  # from its first answer, where the throttle is on
         self.where = IDLE
         self.active = False  # ready or in flight: it has a share of the workers
         self.in_flight = 0
@@ -196,4 +207,15 @@ class Host:
             reason = "robots"
         elif self.where == PARKED:
             reason = f"parked: {self.reason}"
-        return HostView(self.name, self.pages, self.errors, max(mean, 0.0), self.in_flight, self.pending, waits, reason)
+        return HostView(
+            self.name,
+            self.pages,
+            self.errors,
+            max(mean, 0.0),
+            self.in_flight,
+            self.pending,
+            waits,
+            reason,
+            self.limit,
+            self.gap,
+        )

@@ -19,6 +19,7 @@ from crawler.scheduler.gate import LATER, WAIT
 from crawler.scheduler.hosts import ASLEEP, BUSY, IDLE, OVER, PARKED, PUT_OFF, RING, TIMED, Host
 from crawler.scheduler.order import Favourites, Order
 from crawler.scheduler.politeness import Timer, Waits
+from crawler.scheduler.throttle import Answer, Pace, Slowed, Throttle
 
 if TYPE_CHECKING:
     from crawler.settings import Settings
@@ -28,6 +29,7 @@ __all__ = ["Places"]
 _WARM = 1024  # this many hosts may be ready at once; beyond it a host is kept cold until its turn
 _RESTING = 1024  # of hosts without work so many are remembered, for the faces
 _WINDOW = 16  # pages that a window has room for at least: a look into the store costs 200 µs, whatever it brings
+_PACES = 10_000  # cold hosts of which it is known how slowly they are to be asked
 _STEP = 64  # hosts moved in one call, so that none takes long
 
 
@@ -56,6 +58,8 @@ class Places:
         self._concurrency = settings.concurrency
         self._limit = min(settings.concurrency_per_host, settings.concurrency)
         self._delay = settings.delay
+        self._throttle = Throttle(settings) if settings.throttle else None
+        self._paces: dict[str, Pace] = {}
         self._resting: OrderedDict[Host, None] = OrderedDict()
         self._active = 0  # warm hosts that are ready or in flight
 
@@ -67,7 +71,7 @@ class Places:
         if was < ASLEEP:
             if not host.has_work:
                 to = BUSY if host.in_flight else IDLE
-            elif host.in_flight >= self._limit:
+            elif host.in_flight >= host.limit:
                 to = BUSY
             elif host.next_at and host.next_at > (now := self._clock() if now is None else now):
                 to = TIMED
@@ -109,6 +113,34 @@ class Places:
                 self._resting.move_to_end(oldest)
             else:
                 del self._resting[oldest], self.hosts[oldest.name]
+                self._remember(oldest)
+
+    def heard(self, host: Host, answer: Answer, now: float, seconds: float, asked: float) -> Slowed | None:
+        """How a request of the host ended: it is asked from now on as its throttle says. Who says so places it."""
+        if self._throttle is None:
+            return None
+        pace = host.pace
+        if pace is None:
+            pace = host.pace = Pace(self._throttle, now)
+        slowed = None
+        if answer == "good":
+            pace.good(now, seconds)
+        else:
+            slowed = pace.trouble(answer, now, seconds, asked)
+        if pace.limit != host.limit or pace.gap != host.gap:
+            self._keep_to(host, pace)
+        return slowed
+
+    def _keep_to(self, host: Host, pace: Pace) -> None:
+        host.pace, host.limit, host.gap = pace, pace.limit, pace.gap
+        host.delay = max(self.delays.get(host.name, self._delay), pace.gap)
+
+    def _remember(self, host: Host) -> None:
+        """What must outlast a host that goes cold: that it is to be asked slowly."""
+        if host.pace is not None and host.pace.slowed:
+            if len(self._paces) >= _PACES:
+                del self._paces[next(iter(self._paces))]
+            self._paces[host.name] = host.pace
 
     def wait_until(self, host: Host, moment: float, reason: str) -> None:
         """The host is not asked before; who says so places it."""
@@ -205,7 +237,9 @@ class Places:
         return host
 
     def _host_of(self, name: str, chains: Chains | None) -> Host:
-        host = self.hosts[name] = Host(name, self.delays.get(name, self._delay), self.begin)
+        host = self.hosts[name] = Host(name, self.delays.get(name, self._delay), self.begin, self._limit)
+        if self._paces and (pace := self._paces.pop(name, None)) is not None:
+            self._keep_to(host, pace)
         if chains is not None:
             host.chains = chains
             host.pending = chains.count
@@ -242,6 +276,7 @@ class Places:
         chains = host.to_chains()
         self.cold.put(host.name, chains)
         del self.hosts[host.name]
+        self._remember(host)
         if host.active:
             self._active -= 1
         if self.favourites is not None:

@@ -16,6 +16,7 @@ from crawler.scheduler.gate import GO, LATER, WAIT, Gate
 from crawler.scheduler.hosts import BUSY, OVER, PARKED, Host, HostView, ranked
 from crawler.scheduler.places import Places
 from crawler.scheduler.politeness import seconds_left
+from crawler.scheduler.throttle import Answer, Slowed
 
 if TYPE_CHECKING:
     from crawler.settings import Settings
@@ -162,11 +163,19 @@ class Scheduler:
             return Handout(entry, verdict)
         return None
 
-    def release(self, host: str, *, wait: float = 0.0, failed: bool = False) -> None:
-        """A request ended, with its body: its permit comes back. `wait`: seconds for which the host
-        asked to be left alone; `failed`: for the host's numbers."""
+    def release(
+        self, host: str, *, wait: float = 0.0, failed: bool = False, answer: Answer = "unsent", seconds: float = 0.0
+    ) -> Slowed | None:
+        """A request ended, with its body, `seconds` after it was sent: its permit comes back.
+
+        `wait`: seconds for which the host asked to be left alone; `failed`: for the host's numbers; `answer`:
+        for the throttle, which may decide to ask the host more slowly.
+        """
         now = self._clock()
         warm = self._places.hosts[host]
+        slowed = self._places.heard(warm, answer, now, seconds, wait) if answer != "unsent" else None
+        if slowed is not None:
+            wait = max(wait, min(slowed.wait, self._max_wait))
         self.in_flight -= 1
         warm.in_flight -= 1
         warm.pages += 1
@@ -174,8 +183,9 @@ class Scheduler:
         warm.seconds += now
         warm.answered = self._places.turn
         if wait > 0 and now + wait > warm.next_at:
-            self._places.wait_until(warm, now + wait, "retry-after")
+            self._places.wait_until(warm, now + wait, slowed.reason if slowed is not None else "retry-after")
         self._places.freed(warm, now)
+        return slowed
 
     def sent(self, host: str) -> None:
         """Something went to the host at this moment that was not handed out (robots.txt), or later
@@ -201,7 +211,7 @@ class Scheduler:
         else:
             self._places.delays.pop(host, None)
         warm = self._places.hosts.get(host)
-        if warm is not None and warm.delay != delay:
+        if warm is not None and warm.delay != (delay := max(delay, warm.gap)):
             warm.delay = delay
             if warm.sent_at and warm.sent_at + delay > warm.next_at:
                 self._places.wait_until(warm, warm.sent_at + delay, "")

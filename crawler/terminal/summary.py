@@ -110,7 +110,10 @@ def _numbers(stats: Stats) -> list[Row]:
             ("redirects", "redirect", ""),
             ("fetches", "fetch inside pages", "fetches inside pages"),
             ("robots", "robots.txt", "robots.txt"),
+            ("sitemaps", "sitemap", ""),
+            ("sitemaps_cut", "sitemap not read to its end", "sitemaps not read to their end"),
             ("duplicates", "known link", ""),
+            ("near_duplicates", "near duplicate (skipped.jsonl)", "near duplicates (skipped.jsonl)"),
             ("duplicates_with_arguments", "known link with other arguments", "known links with other arguments"),
         )
         if counters.get(name)
@@ -161,9 +164,23 @@ def _left_out(stats: Stats) -> list[Row]:
     skipped = by_prefix(stats, "skipped/")
     if skipped:
         rows.append(Row("skipped", _list(skipped, " (skipped.jsonl)")))
+    rows += _traps(stats)
     dropped = by_prefix(stats, "dropped/")
     if dropped:
         rows.append(Row("dropped", _list(dropped, "")))
+    return rows
+
+
+def _traps(stats: Stats) -> list[Row]:
+    """Where the site led round and round, and the setting that ended it."""
+    rows: list[Row] = []
+    traps = by_prefix(stats, "trap/")
+    for name, n in traps[:_KINDS]:
+        setting, _, place = name.partition(" ")
+        text = f"{plural(n, 'link')} of {clean(place, 200)} left out: {clean(setting, 60)}"
+        rows.append(Row("" if rows else "trap", text, "warn"))
+    if len(traps) > _KINDS:
+        rows.append(Row("", f"{len(traps) - _KINDS} more (stats.json)", "warn"))
     return rows
 
 

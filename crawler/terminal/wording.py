@@ -7,6 +7,7 @@ failure is always said, each one with its URL. To say an event in another way, c
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from logging import DEBUG, ERROR, INFO, WARNING
 from typing import Any
 
@@ -35,7 +36,8 @@ def sayings(level: int) -> dict[type[events.Event], Say]:
     if level <= WARNING:
         table |= {events.PageFailed: _failed, events.HostParked: _parked, events.Warned: _warned}
     if level <= INFO:
-        table |= {events.Stopping: _stopping, events.HostWaits: _Waits()}
+        table |= {events.Stopping: _stopping, events.HostWaits: _first_of_hosts(_waits)}
+        table[events.HostSlowed] = _first_of_hosts(_slowed)
     if level <= DEBUG:
         table |= {
             events.PageDone: _done,
@@ -113,19 +115,30 @@ def _dropped(event: events.ItemDropped) -> Line:
     return Line(DEBUG, "item_dropped", text, event.url, more={"reason": event.reason})
 
 
-class _Waits:
+def _first_of_hosts(say: Say) -> Say:
     """Waits of the first hosts are worth a line; where many hosts make us wait, it is the rule."""
+    told: set[str] = set()
 
-    def __init__(self) -> None:
-        self._told: set[str] = set()
+    def line(event: Any) -> Line:
+        said = say(event)
+        if event.host in told or len(told) >= _HOSTS_TOLD:
+            return replace(said, level=DEBUG)
+        told.add(event.host)
+        return said
 
-    def __call__(self, event: events.HostWaits) -> Line:
-        level = DEBUG
-        if event.host not in self._told and len(self._told) < _HOSTS_TOLD:
-            self._told.add(event.host)
-            level = INFO
-        text = f"{clean(event.host)} waits {duration(event.seconds)}: {_sentence(event.reason)}"
-        return Line(level, "host_waits", text, seconds=event.seconds, more={"host": event.host})
+    return line
+
+
+def _waits(event: events.HostWaits) -> Line:
+    text = f"{clean(event.host)} waits {duration(event.seconds)}: {_sentence(event.reason)}"
+    return Line(INFO, "host_waits", text, seconds=event.seconds, more={"host": event.host})
+
+
+def _slowed(event: events.HostSlowed) -> Line:
+    text = f"{clean(event.host)} waits {duration(event.seconds)}: {_sentence(event.reason)}; then at most "
+    text += f"{event.at_once} at once" + (f", {duration(event.gap)} apart" if event.gap else "")
+    more = {"host": event.host, "at_once": event.at_once, "gap": event.gap}
+    return Line(INFO, "host_slowed", text, seconds=event.seconds, more=more)
 
 
 def _parked(event: events.HostParked) -> Line:

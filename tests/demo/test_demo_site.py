@@ -49,7 +49,7 @@ from crawler.demo.truth import Truth
 content, digest = Content(60, 7, 0.5), hashlib.sha256()
 paths = [path for area in content.areas for path in area.paths()]
 paths += [book.url[8:] for book in content.truth("http://h").books]
-for path in [*paths, "/", "/robots.txt", "/sitemap.xml", "/sitemap-books-1.xml", "/truth.json"]:
+for path in [*paths, "/", "/robots.txt", "/sitemap.xml", "/sitemap-books-1.xml.gz", "/truth.json"]:
     page = content.page(path, {}, "http://h")
     digest.update(repr((path, page)).encode())
 print(digest.hexdigest(), len(paths))
@@ -342,8 +342,11 @@ async def test_robots_txt(shop: DemoSite, client: aiohttp.ClientSession) -> None
 async def test_sitemaps_name_every_book_and_only_what_is_there(shop: DemoSite, client: aiohttp.ClientSession) -> None:
     async def places(url: str) -> list[str]:
         async with client.get(url) as answer:
-            assert answer.content_type == "application/xml"
-            root = ElementTree.fromstring(await answer.read())
+            zipped = url.endswith(".gz")
+            assert answer.content_type == ("application/gzip" if zipped else "application/xml")
+            assert "Content-Encoding" not in answer.headers or not zipped, "the file is zipped, not the way to it"
+            body = await answer.read()
+            root = ElementTree.fromstring(gzip.decompress(body) if zipped else body)
         return [loc.text or "" for loc in root.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
 
     index = await places(f"{shop.url}/sitemap.xml")
@@ -353,13 +356,14 @@ async def test_sitemaps_name_every_book_and_only_what_is_there(shop: DemoSite, c
     for url in pages:
         async with client.get(url) as answer:
             assert answer.status == 200, url
-    async with client.get(f"{shop.url}/sitemap-books-2.xml") as answer:
+    async with client.get(f"{shop.url}/sitemap-books-2.xml.gz") as answer:
         assert answer.status == 404
 
 
 def test_a_sitemap_holds_what_the_protocol_allows() -> None:
     content = Content(PER_SITEMAP + 1, 7, 0)
-    counts = [content.page(f"/sitemap-books-{n}.xml", {}, "http://h").body.count(b"<url>") for n in (1, 2)]
+    parts = [content.page(f"/sitemap-books-{n}.xml.gz", {}, "http://h").body for n in (1, 2)]
+    counts = [gzip.decompress(part).count(b"<url>") for part in parts]
     assert counts == [PER_SITEMAP, 1]
     assert content.page("/sitemap.xml", {}, "http://h").body.count(b"<sitemap>") == 3
 

@@ -167,6 +167,7 @@ async def test_everything_about_a_request_is_kept(store: Store) -> None:
         "errback": "failed_it",
         "errback_kwargs": b"\x80",
         "history": (Hop("http://x/", 302, (("Location", "/a"),)),),
+        "scope": "prefix 1 x/docs/",
     }
     assert set(options) == set(Options.__struct_fields__)
     (a,) = await store.add(Outcome(None, "none", found=[found("a", depth=5000, **options)]))

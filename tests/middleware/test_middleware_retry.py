@@ -63,7 +63,7 @@ async def test_passing_failures_are_tried_again(error: FetchError, again: bool) 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 522, 524])
 async def test_passing_statuses_are_tried_again_with_growing_waits(status: int) -> None:
-    retry = RetryMiddleware(Settings(retries=4))
+    retry = RetryMiddleware(Settings(retries=4, retries_busy=4))
 
     async def fetch(request: Request) -> Response:
         return answer(request, status)
@@ -74,6 +74,26 @@ async def test_passing_statuses_are_tried_again_with_growing_waits(status: int) 
         assert raised.value.after is not None
         assert low <= raised.value.after <= high
     assert (await retry(request_with(4), fetch)).status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "tries"),
+    [(429, {}, 8), (503, {"Retry-After": "1"}, 8), (503, {}, 2), (500, {"Retry-After": "1"}, 2)],
+)
+async def test_a_page_that_was_asked_for_too_soon_has_more_tries(
+    status: int, headers: dict[str, str], tries: int
+) -> None:
+    async def fetch(request: Request) -> Response:
+        return answer(request, status, **headers)
+
+    retry = RetryMiddleware(Settings())
+    with pytest.raises(Retry):
+        await retry(request_with(tries - 1), fetch)
+    assert (await retry(request_with(tries), fetch)).status == status
+    with pytest.raises(Retry):
+        await retry(request_with(0, retry=1), fetch)
+    assert (await retry(request_with(1, retry=1), fetch)).status == status
+    assert (await RetryMiddleware(Settings(retries=0))(request_with(0), fetch)).status == status
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 403, 404, 410, 501])

@@ -58,6 +58,11 @@ CASES: list[tuple[events.Event, str, str]] = [
     (events.CallbackFailed("", "opened", "OSError: x", "b.py:9"), "error", "opened failed: OSError: x at b.py:9"),
     (events.ItemDropped("http://h/a", "no price"), "debug", "http://h/a: item dropped: no price"),
     (events.HostWaits("h", 30, "Retry-After"), "info", "h waits 30 s: Retry-After"),
+    (
+        events.HostSlowed("h", 1.25, "status 429", 4, 0.2), "info",
+        "h waits 1.2 s: status 429; then at most 4 at once, 200 ms apart"
+    ),
+    (events.HostSlowed("i", 30, "status 503", 1, 0), "info", "i waits 30 s: status 503; then at most 1 at once"),
     (events.HostParked("h", 0, "robots.txt: 503"), "warning", "h is left for a later run: robots.txt: 503"),
     (events.Committed(3, 200, [], 0.012), "debug", "commit 3: 200 pages, 0 items in 12 ms"),
     (events.Warned("mind the gap", "http://h/a"), "warning", "http://h/a: mind the gap"),
