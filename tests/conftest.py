@@ -29,7 +29,8 @@ async def site() -> AsyncIterator[Site]:
 @pytest.fixture
 def fast(tmp_path: Path) -> dict[str, Any]:
     """Settings for tests: state under tmp_path, short waits."""
-    return {"runs_dir": str(tmp_path / "runs"), "retry_wait": 0.05, "commit_seconds": 0.02, "grace": 2.0}
+    waits = {"retry_wait": 0.05, "retry_wait_max": 0.2}  # the second also bounds what the throttle waits for a host
+    return {"runs_dir": str(tmp_path / "runs"), **waits, "commit_seconds": 0.02, "grace": 2.0}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
