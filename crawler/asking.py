@@ -44,7 +44,8 @@ class Asker:
         self._scheduler = scheduler
         self._emit = emit
         self._max_wait = settings.max_wait
-        self._troubles = BUSY.union(settings.retry_statuses)
+        self._troubles: dict[int, Answer] = dict.fromkeys(settings.retry_statuses, "wrong")
+        self._troubles |= {429: "too many", 503: "busy"}
         self._slots = slots
 
     async def ask(self, entry: Entry) -> Response:
@@ -73,17 +74,21 @@ class Asker:
 
     def _ended(self, host: str, response: Response | None, error: BaseException | None, seconds: float) -> None:
         """Gives the host's permit back, with what the request's end says about the host."""
+        status, wait = 0, 0.0
         if response is None:
-            wait, answer = 0.0, _answer(error)
-            slowed = self._scheduler.release(host, failed=True, answer=answer, seconds=seconds)
-        elif (status := response.status) in self._troubles:
-            wait = retry_after(response.headers) or 0.0 if status in BUSY else 0.0
-            answer = "too many" if status == 429 else "busy" if status == 503 else "wrong"
-            allowed = min(wait, self._max_wait)
-            slowed = self._scheduler.release(host, wait=allowed, failed=True, answer=answer, seconds=seconds)
+            answer = _answer(error)
         else:
-            self._scheduler.release(host, failed=status >= 400, answer="good", seconds=seconds)
-            return
+            status = response.status
+            answer = self._troubles.get(status, "good")
+            if status in BUSY:
+                wait = retry_after(response.headers) or 0.0
+        slowed = self._scheduler.release(
+            host,
+            wait=min(wait, self._max_wait),
+            failed=answer != "good" or status >= 400,
+            answer=answer,
+            seconds=seconds,
+        )
         if wait > self._max_wait:
             self._park(host, wait, f"it asked to wait {wait:,.0f} s (Retry-After)")
         elif slowed is not None and slowed.open and slowed.wait > self._max_wait:

@@ -15,13 +15,14 @@ from typing import Final
 from crawler.parse.codecs import decode_as, encoding_of_label
 from crawler.parse.tags import attributes
 
-__all__ = ["declared_encoding", "decode"]
+__all__ = ["BOMS", "declared_encoding", "decode"]
 
 _PRESCAN: Final = 1024  # bytes of a page in which a declaration counts
 _SAMPLE: Final = 64 * 1024  # bytes that detection looks at
 _GUESSED: Final = 8 * 1024  # bytes of text, without tags, that the statistics look at: 5 to 20 ms
 
-_BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
+BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
+"""Byte order marks, with the encodings that they stand for."""
 _HEADER: Final = re.compile(r""";\s*charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
 _XML_DECLARATION: Final = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*(?:"([^">]*)"|'([^'>]*)')[^>]*>""")
 
@@ -31,7 +32,7 @@ def decode(body: bytes, content_type: str = "") -> tuple[str, str]:
 
     `content_type` is the header's value, "" where there is none. Never raises.
     """
-    for bom, name in _BOMS:
+    for bom, name in BOMS:
         if body.startswith(bom):
             return decode_as(body[len(bom) :], name), name
     name = declared_encoding(body, content_type) or _detect(body)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from crawler.fetch.decode import Broken, Decoder
-from crawler.parse.charset import declared_encoding
+from crawler.parse.charset import BOMS, declared_encoding
 from crawler.parse.codecs import decode_as
 
 __all__ = ["SitemapText"]
@@ -20,7 +20,6 @@ _PIECE: Final = 64 * 1024
 _FED: Final = 4 * 1024  # packed bytes unzipped in one step: 4 MB at the very most
 _MAGIC: Final = b"\x1f\x8b\x08"
 _LAYERS: Final = 2  # a .gz file that was zipped once more for the way and not declared so
-_BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
 _UNICODE: Final = {"utf-8": "utf-8", "utf-16be": "utf-16-be", "utf-16le": "utf-16-le"}
 
 
@@ -85,7 +84,7 @@ class SitemapText:
             head += piece
             if len(head) >= 1024:
                 break
-        bom, encoding = next(((bom, name) for bom, name in _BOMS if head.startswith(bom)), (b"", ""))
+        bom, encoding = next(((bom, name) for bom, name in BOMS if head.startswith(bom)), (b"", ""))
         encoding = encoding or declared_encoding(head, self._type) or "utf-8"
         pieces = _chained(head[len(bom) :], pieces)
         if encoding in _UNICODE:
